@@ -1,0 +1,1 @@
+"""Where bytes come from: links, stations, the outbox and the uplink. Runs without Flask and without SQLAlchemy."""

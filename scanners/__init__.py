@@ -1,0 +1,1 @@
+"""How readers speak: sans-I/O decoders that turn bytes into scans and tag reads. Imports nothing of ours."""
