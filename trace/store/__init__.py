@@ -1,1 +1,1 @@
-"""All SQL: rows and queries. Functions take a session or connection first and never commit; the sequencer owns the append."""
+"""All SQL: rows and queries. Functions take a session first and never commit; the sequencer owns the append."""

@@ -1,7 +1,7 @@
 """What a consumer is told first about an item, and why: one verdict, and what lost to it.
 
-The order of precedence is fixed here (interface guide, section 4, "Verdict banner"): recalled > stop-trade > failed test >
-broken cold chain > expired > sold twice > sold once > gap in the records > in order. Words live in the templates.
+The order of precedence is fixed here (interface guide, section 4, "Verdict banner"): recalled > stop-trade > failed
+test > broken cold chain > expired > sold twice > sold once > gap in the records > in order. Templates hold the words.
 """
 
 from collections.abc import Mapping
