@@ -1,0 +1,185 @@
+"""The leaf record: lines of commitments, never trade or personal data (docs/formats.md, section 4).
+
+Text lines and no JSON, so that any language reads it in five lines and only one spelling exists: `parse(text)` accepts
+exactly what `record()` writes.
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from trace.errors import ParseError
+from trace.ledger.encoding import b64, from_b64, from_hex
+from trace.ledger.keys import PublicKey
+
+MAX_RECORD_BYTES = 65_535
+"""A tlog-tiles entry."""
+
+_NUMBER = re.compile(r"0|[1-9]\d{0,15}")
+_KINDS = ("hop", "keyreg", "keyrev")
+
+
+def item_key(secret: bytes, uri: str) -> bytes:
+    """The commitment to a key: `01` and HMAC-SHA-256(secret, `01` + canonical URI), 33 bytes.
+
+    Keyed by the log's item secret, so that a stranger who knows GTINs and serials cannot find out what moved.
+    """
+    return b"\x01" + hmac.digest(secret, b"\x01" + uri.encode("utf-8"), "sha256")
+
+
+@dataclass(frozen=True)
+class ItemLine:
+    """One item's place in its own hop chain."""
+
+    key: bytes
+    """33 bytes, see `item_key`."""
+    ord: int
+    """1 for the item's first hop."""
+    prev_index: int | None
+    prev_hash: bytes | None
+    """Leaf that carries `ord` - 1."""
+
+    def line(self) -> str:
+        index = "-" if self.prev_index is None else str(self.prev_index)
+        return f"item {b64(self.key)} {self.ord} {index} {_or_dash(self.prev_hash)}"
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """What a `keyreg` leaf binds."""
+
+    key: PublicKey
+    issuer: str
+    role: str
+
+    def line(self) -> str:
+        return f"key {self.key.key_id} {int(self.key.algorithm)} {b64(self.key.raw)} {self.issuer} {self.role}"
+
+
+@dataclass(frozen=True)
+class RevokeLine:
+    """What a `keyrev` leaf ends."""
+
+    key_id: str
+    compromised_from: int | None
+
+    def line(self) -> str:
+        return f"revoke {self.key_id} {'-' if self.compromised_from is None else self.compromised_from}"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One record of the log."""
+
+    origin: str
+    kind: str
+    issuer: str
+    device: str
+    """Key id."""
+    seq: int
+    prev: bytes | None
+    rcv_ms: int
+    env_hash: bytes
+    body: tuple[ItemLine, ...] | KeyLine | RevokeLine
+    part: int = 1
+    parts: int = 1
+
+    def record(self) -> str:
+        """The exact text that is hashed."""
+        lines = [
+            f"{self.origin}/{self.kind}/v1",
+            f"issuer {self.issuer} {self.device} {self.seq} {_or_dash(self.prev)}",
+            f"rcv {self.rcv_ms}",
+            f"env {b64(self.env_hash)} {self.part}/{self.parts}",
+        ]
+        body = self.body if isinstance(self.body, tuple) else (self.body,)
+        return "\n".join([*lines, *(each.line() for each in body), ""])
+
+    @classmethod
+    def parse(cls, record: str) -> "Leaf":
+        """Raises: ParseError when the text is not exactly what `record()` of some leaf writes."""
+        if len(record.encode("utf-8", "replace")) > MAX_RECORD_BYTES:
+            raise ParseError(f"leaf: longer than {MAX_RECORD_BYTES} bytes")
+        lines = record.split("\n")
+        if len(lines) < 5 or lines[-1] != "":
+            raise ParseError("leaf: expected a kind, issuer, rcv and env line, each ended by LF")
+        origin, kind, version = [*lines[0].rsplit("/", 2), "", ""][:3]
+        if kind not in _KINDS or version != "v1" or not origin:
+            raise ParseError(f"leaf: first line {lines[0][:80]!r}: expected <origin>/<{'|'.join(_KINDS)}>/v1")
+        _, issuer, device, seq, prev = _fields(lines[1], "issuer", 5)
+        _, rcv = _fields(lines[2], "rcv", 2)
+        _, env, part = _fields(lines[3], "env", 3)
+        leaf = cls(
+            origin=origin,
+            kind=kind,
+            issuer=issuer,
+            device=device,
+            seq=_number(seq, "seq"),
+            prev=_hash_or_none(prev, "prev"),
+            rcv_ms=_number(rcv, "rcv"),
+            env_hash=from_b64(env, "env hash", 32),
+            body=_body(kind, lines[4:-1]),
+            part=_number(part.split("/")[0], "part"),
+            parts=_number(part.split("/")[-1], "parts"),
+        )
+        from_hex(issuer, "issuer", 16)
+        from_hex(device, "key id", 32)
+        # One spelling only: whatever the fields above let through must write itself the same way.
+        if leaf.record() != record:
+            raise ParseError("leaf: not the canonical spelling of its fields")
+        return leaf
+
+    def leaf_hash(self) -> bytes:
+        return record_hash(self.record())
+
+
+def record_hash(record: str) -> bytes:
+    """RFC 6962, section 2.1: SHA-256(00 + record), 32 bytes."""
+    return hashlib.sha256(b"\x00" + record.encode("utf-8")).digest()
+
+
+def _body(kind: str, lines: list[str]) -> tuple[ItemLine, ...] | KeyLine | RevokeLine:
+    if kind == "hop":
+        return tuple(_item(line) for line in lines)
+    if len(lines) != 1:
+        raise ParseError(f"leaf: a {kind} has one body line, got {len(lines)}")
+    if kind == "keyreg":
+        _, key_id, algorithm, raw, issuer, role = _fields(lines[0], "key", 6)
+        key = PublicKey.parse(_number(algorithm, "algorithm"), from_b64(raw, "public key"))
+        if key.key_id != key_id:
+            raise ParseError(f"leaf: key id {key_id[:16]}…: expected {key.key_id[:16]}… for this key")
+        return KeyLine(key, issuer, role)
+    _, key_id, since = _fields(lines[0], "revoke", 3)
+    return RevokeLine(key_id, None if since == "-" else _number(since, "compromised from"))
+
+
+def _item(line: str) -> ItemLine:
+    _, key, ord_, index, prev = _fields(line, "item", 5)
+    return ItemLine(
+        key=from_b64(key, "item key", 33),
+        ord=_number(ord_, "ord"),
+        prev_index=None if index == "-" else _number(index, "previous leaf index"),
+        prev_hash=_hash_or_none(prev, "previous leaf hash"),
+    )
+
+
+def _fields(line: str, word: str, count: int) -> list[str]:
+    fields = line.split(" ")
+    if fields[0] != word or len(fields) != count:
+        raise ParseError(f"leaf: line {line[:80]!r}: expected {word!r} and {count - 1} fields")
+    return fields
+
+
+def _number(text: str, what: str) -> int:
+    if _NUMBER.fullmatch(text) is None:
+        raise ParseError(f"leaf: {what} {text[:20]!r}: expected a decimal number")
+    return int(text)
+
+
+def _or_dash(value: bytes | None) -> str:
+    return "-" if value is None else b64(value)
+
+
+def _hash_or_none(text: str, what: str) -> bytes | None:
+    return None if text == "-" else from_b64(text, what, 32)
