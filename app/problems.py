@@ -1,7 +1,7 @@
 """Errors as answers: RFC 9457 problem details for programs, the same words on a page for people. One table.
 
-`detail` is the message of the core's error, written to be shown. What nobody foresaw is a 500 with an incident number that
-the log has too, and nothing else.
+`detail` is the message of the core's error, written to be shown. What nobody foresaw is a 500 with an incident number
+that the log has too, and nothing else.
 """
 
 import logging

@@ -183,7 +183,7 @@ def event_bodies(session: Session, platform: int, leaves: Iterable[int]) -> dict
     query = select(EventRow.leaf_index, EventRow.body).where(
         EventRow.platform == platform, EventRow.leaf_index.in_(sorted(leaves))
     )
-    return {leaf_index: body for leaf_index, body in session.execute(query)}
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def hops_at(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, dict[str, int]]:
