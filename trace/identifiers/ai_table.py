@@ -65,14 +65,12 @@ class ApplicationIdentifier:
             if component.optional and not part:
                 return
             if len(part) < component.least:
-                raise ParseError(
-                    f"({self.ai}) {value!r}: expected {component.least} characters from {start + 1} on, got {len(part)}."
-                )
+                wanted = f"expected {component.least} characters from {start + 1} on"
+                raise ParseError(f"({self.ai}) {value!r}: {wanted}, got {len(part)}.")
             if not component.charset.holds(part):
                 foreign = component.charset.first_foreign(part) or 0
-                raise ParseError(
-                    f"({self.ai}) {value!r}: {part[foreign]!r} at {start + foreign + 1} is not in {component.charset.name}."
-                )
+                where = f"{part[foreign]!r} at {start + foreign + 1}"
+                raise ParseError(f"({self.ai}) {value!r}: {where}, expected {component.charset.name}.")
             for linter in component.linters:
                 fault = linter(part)
                 if fault is not None:

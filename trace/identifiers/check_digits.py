@@ -13,7 +13,7 @@ _ORGANISATION_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def gs1_check_digit(digits: str) -> str:
-    """GTIN, SSCC, GLN and the other numeric keys (GS1 General Specifications, section 7.9.1): weights 3, 1 from the right."""
+    """GTIN, SSCC, GLN and other numeric keys (GS1 General Specifications, 7.9.1): weights 3, 1 from the right."""
     total = sum(map(int, digits[::-2])) * 3 + sum(map(int, digits[-2::-2]))
     return str(-total % 10)
 

@@ -25,7 +25,8 @@ def fault_in_date(text: str, *, day_zero: bool) -> str | None:
 def to_date(text: str, today: date | None = None) -> date:
     """The day that a YYMMDD means; day 00 is the last day of the month.
 
-    `today` chooses the century: the year lies at most 49 years before and 50 after it. Without it, years are 2000 to 2099.
+    `today` chooses the century: the year lies at most 49 years before it and 50 after it. Without it, years are 2000 to
+    2099.
 
     Raises: ParseError when there is no such day.
     """

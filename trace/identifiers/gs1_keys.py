@@ -36,8 +36,11 @@ class Gtin:
 
     @property
     def is_restricted(self) -> bool:
-        """Numbered for use inside a shop, company or region (GS1 prefixes 02, 04, 20 to 29): no global identification."""
-        if self.digits.startswith("000000"):  # GTIN-8 have prefixes of their own (General Specifications, figure 1.4.3-1)
+        """Numbered for use inside a shop, company or region: no global identification.
+
+        GS1 prefixes 02, 04 and 20 to 29; a GTIN-8 has prefixes of its own, 0 and 2 (General Specifications, 1.4.3).
+        """
+        if self.digits.startswith("000000"):
             return self.digits[6] in "02"
         return self.digits[1:3] in ("02", "04") or self.digits[1] == "2"
 
@@ -170,7 +173,7 @@ def _require_text(what: str, text: str, most: int) -> None:
         raise ParseError(f"{what} {text[:40]!r}: expected 1 to {most} characters, got {len(text)}.")
     foreign = CSET_82.first_foreign(text)
     if foreign is not None:
-        raise ParseError(f"{what} {text!r}: {text[foreign]!r} at {foreign + 1} is not in {CSET_82.name}.")
+        raise ParseError(f"{what} {text!r}: {text[foreign]!r} at {foreign + 1}, expected {CSET_82.name}.")
 
 
 def _split(key: str, text: str, first_ai: str, length: int, second_ai: str) -> tuple[str, str]:
