@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.emulators.line_scanner import LineScannerEmulator
 from scanners.line import LINE_LIMIT_BYTES, LineDecoder
 from scanners.records import Junk, Record, Scan
 
+STEADY = settings(deadline=None, derandomize=True)
 AT = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 GS1 = b"]d201069012345678921126112010LOT7\x1d21ABC123"
 GS1_SCAN = Scan(GS1, "]d2", "01069012345678921126112010LOT7\x1d21ABC123", AT)
@@ -197,6 +198,7 @@ def test_damage_on_the_wire_costs_one_scan() -> None:
 pieces = st.one_of(st.sampled_from([GS1, b"\r", b"\n", b"\r\n", b"]d2", b"]", b"\x00", b"\xff"]), st.binary(max_size=5))
 
 
+@STEADY
 @given(st.lists(pieces), st.lists(st.integers(0, 300), max_size=6))
 def test_any_cutting_gives_the_same_records(parts: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(parts)
@@ -205,6 +207,7 @@ def test_any_cutting_gives_the_same_records(parts: list[bytes], cuts: list[int])
     assert decode(*chunks) == decode(stream) == bytewise(stream)
 
 
+@STEADY
 @given(st.lists(pieces))
 def test_no_byte_but_line_ends_is_lost(parts: list[bytes]) -> None:
     stream = b"".join(parts) + b"\r"
