@@ -1,4 +1,4 @@
-"""How long to wait before trying again: doubling, bounded, and spread so that a hundred stations do not come at once."""
+"""How long to wait before trying again: doubling, bounded, and spread so that many stations do not come at once."""
 
 import random
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """The address of a reader: which protocol it speaks, over which link, with which options.
 
-`line+serial:///dev/serial/by-id/usb-…?baud=9600` - protocol `+` link `://` port `?` options. `baud` belongs to the link,
-every other option to the decoder of the protocol. This is the only place that takes such an address apart.
+`line+serial:///dev/serial/by-id/usb-…?baud=9600`: protocol `+` link `://` port `?` options. `baud` belongs to the
+link, every other option to the decoder of the protocol. This is the only place that takes such an address apart.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,9 @@ class ReaderUrl:
             options[name] = value
         baud = options.pop("baud", str(DEFAULT_BAUD))
         if baud not in map(str, BAUD_RATES):
-            raise ParseError(f"reader URL {text!r}: baud is {baud!r}, expected one of {', '.join(map(str, BAUD_RATES))}")
+            raise ParseError(
+                f"reader URL {text!r}: baud is {baud!r}, expected one of {', '.join(map(str, BAUD_RATES))}"
+            )
         return cls(text, protocol, port, int(baud), MappingProxyType(options))
 
     def link(self) -> Link:
