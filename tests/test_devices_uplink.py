@@ -1,15 +1,14 @@
 """devices/uplink.py against a hostile twin of the server, on loopback."""
 
-import json
 import random
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from capture_twin import Answer, CaptureTwin, problem, receipt, serving
 
 from devices.backoff import Backoff
 from devices.outbox import Outbox, Waiting
@@ -19,13 +18,11 @@ from trace.errors import ParseError
 from trace.ledger.disclosure import split
 from trace.ledger.envelope import PARCEL_MEDIA_TYPE, Parcel
 from trace.ledger.keys import PrivateKey
-from trace.ledger.leaf import Leaf
-from trace.ledger.payload import Signer, parse_payload
+from trace.ledger.payload import Signer
 from trace.times import SetClock
 
 NOW = datetime(2026, 11, 24, 3, 4, 5, tzinfo=UTC)
 ORIGIN = "suyuan.example/test"
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def parcels(count: int) -> list[Parcel]:
@@ -36,72 +33,15 @@ def parcels(count: int) -> list[Parcel]:
     ]
 
 
-def receipt(data: bytes, leaf_index: int) -> bytes:
-    parcel = Parcel.from_bytes(data)
-    head = parse_payload(parcel.envelope).head
-    leaf = Leaf(ORIGIN, "hop", head.issuer, head.device, head.seq, head.prev, 1, parcel.envelope.env_hash, ())
-    answer = {"leaf_index": leaf_index, "leaf": leaf.record(), "rcv": 1, "event_id": f"urn:uuid:{head.seq - 1}"}
-    return json.dumps(answer).encode()
-
-
-def problem(status: int, detail: str) -> Answer:
-    return status, {"Content-Type": "application/problem+json"}, json.dumps({"detail": detail}).encode()
-
-
-@dataclass
-class Twin:
-    """Records like the server, and misbehaves as `tricks` say, one a request."""
-
-    tricks: list[Callable[[bytes], Answer | None]] = field(default_factory=list)
-    log: list[bytes] = field(default_factory=list)
-    requests: list[bytes] = field(default_factory=list)
-    types: set[str] = field(default_factory=set)
-
-    def record(self, data: bytes) -> Answer:
-        new = data not in self.log
-        if new:
-            self.log.append(data)
-        return 201 if new else 200, {}, receipt(data, self.log.index(data))
-
-    def answer(self, data: bytes) -> Answer | None:
-        self.requests.append(data)
-        return self.tricks.pop(0)(data) if self.tricks else self.record(data)
-
-    def commit_and_hang_up(self, data: bytes) -> None:
-        self.record(data)
+@pytest.fixture
+def twin() -> CaptureTwin:
+    return CaptureTwin()
 
 
 @pytest.fixture
-def twin() -> Twin:
-    return Twin()
-
-
-@pytest.fixture
-def address(twin: Twin) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers["Content-Length"]))
-            twin.types.add(f"{self.path} {self.headers['Content-Type']}")
-            answer = twin.answer(data)
-            if answer is None:
-                return
-            status, headers, body = answer
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def address(twin: CaptureTwin) -> Iterator[str]:
+    with serving(twin) as address:
+        yield address
 
 
 class Answers:
@@ -152,7 +92,7 @@ def rig(tmp_path: Path, address: str) -> Iterator[Rig]:
     outbox.close()
 
 
-def test_parcels_arrive_in_order_and_their_receipts_are_kept(twin: Twin, rig: Rig) -> None:
+def test_parcels_arrive_in_order_and_their_receipts_are_kept(twin: CaptureTwin, rig: Rig) -> None:
     sent = parcels(3)
     rig.add(sent)
     rig.uplink.start()
@@ -166,7 +106,7 @@ def test_parcels_arrive_in_order_and_their_receipts_are_kept(twin: Twin, rig: Ri
     assert rig.uplink.trouble is None
 
 
-def test_an_idle_uplink_wakes_when_something_is_added(twin: Twin, rig: Rig) -> None:
+def test_an_idle_uplink_wakes_when_something_is_added(twin: CaptureTwin, rig: Rig) -> None:
     rig.uplink.start()
     sent = parcels(2)
     for n, parcel in enumerate(sent, start=1):
@@ -197,7 +137,7 @@ def test_an_idle_uplink_wakes_when_something_is_added(twin: Twin, rig: Rig) -> N
     ],
 )
 def test_what_may_pass_with_time_is_sent_again_with_the_same_bytes(
-    twin: Twin, rig: Rig, trick: Callable[[bytes], Answer | None]
+    twin: CaptureTwin, rig: Rig, trick: Callable[[bytes], Answer | None]
 ) -> None:
     twin.tricks = [trick, trick]
     sent = parcels(2)
@@ -210,7 +150,7 @@ def test_what_may_pass_with_time_is_sent_again_with_the_same_bytes(
     assert rig.outbox.counts().recorded == 2
 
 
-def test_a_connection_cut_after_the_commit_records_once(twin: Twin, rig: Rig) -> None:
+def test_a_connection_cut_after_the_commit_records_once(twin: CaptureTwin, rig: Rig) -> None:
     twin.tricks = [twin.commit_and_hang_up]
     rig.add(parcels(1))
     rig.uplink.start()
@@ -221,7 +161,7 @@ def test_a_connection_cut_after_the_commit_records_once(twin: Twin, rig: Rig) ->
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 413, 422])
-def test_a_final_refusal_is_kept_with_its_reason_and_the_next_goes_on(twin: Twin, rig: Rig, status: int) -> None:
+def test_a_final_refusal_is_kept_with_its_reason_and_the_next_goes_on(twin: CaptureTwin, rig: Rig, status: int) -> None:
     twin.tricks = [lambda data: problem(status, "seq 1: another payload is recorded")]
     sent = parcels(2)
     rig.add(sent)
