@@ -30,8 +30,7 @@ from devices.settings import StationSettings
 from devices.show import shown
 from devices.station import Station
 from devices.uplink import http_client
-from scanners.records import Decoder
-from scanners.registry import decoder_for
+from scanners.registry import decoder as new_decoder
 from trace.errors import TraceError
 from trace.ledger.encoding import b64u
 from trace.ledger.keys import PrivateKey
@@ -146,7 +145,7 @@ def listen(url: str) -> None:
     URL is like line+serial:///dev/ttyUSB0?baud=9600 or m100+serial:///dev/ttyUSB1?baud=115200
     """
     reader = ReaderUrl.parse(url)
-    decoder = _decoder(reader.protocol, dict(reader.options))
+    decoder = reader.decoder()
     stopped = _stopped_by_signal()
     link = reader.link()
     link.open()
@@ -168,7 +167,10 @@ def frames(protocol: str, form: str | None, file: BinaryIO) -> None:
 
     A line of hex is one burst, with silence after it; spaces and what stands behind # are ignored.
     """
-    decoder = _decoder(protocol, {})
+    try:
+        decoder = new_decoder(protocol)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     recorded = file.read()
     chunks = [recorded] if (form or ("raw" if protocol == "line" else "hex")) == "raw" else _hex_lines(recorded)
     clock = SystemClock()
@@ -255,13 +257,6 @@ def _print_news(news: News) -> int:
     for event in news.events:
         _print(event)
     return news.newest
-
-
-def _decoder(protocol: str, options: dict[str, str]) -> Decoder:
-    try:
-        return decoder_for(protocol, options)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _hex_lines(recorded: bytes) -> Iterator[bytes]:

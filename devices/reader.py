@@ -22,7 +22,6 @@ from devices.pump import pump
 from devices.reader_url import ReaderUrl
 from devices.recorder import Recorder
 from scanners.records import Junk, ReaderEvent, Record, Scan, TagRead
-from scanners.registry import decoder_for
 from trace.errors import TraceError
 from trace.observe import ReadPoint
 from trace.times import Clock
@@ -123,9 +122,7 @@ class ReaderLoop:
         self.connected = False
 
     def _read(self, link: Link) -> None:
-        url = self.reader.url
-        decoder = decoder_for(url.protocol, url.options)
-        for records in pump(link, decoder, clock=self._clock, stopped=self._stopped.is_set):
+        for records in pump(link, self.reader.url.decoder(), clock=self._clock, stopped=self._stopped.is_set):
             for record in records:
                 # Opening alone does not prove a link: a port that opens and fails at once must not be hammered.
                 self._backoff.reset()

@@ -6,11 +6,14 @@ link, every other option to the decoder of the protocol. This is the only place 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from devices.link import Link
 from devices.serial_link import SerialLink
+from scanners.records import Decoder
+from scanners.registry import FACTORIES, decoder
 from trace.errors import ParseError
 
 EXAMPLE = "line+serial:///dev/ttyUSB0?baud=9600"
@@ -34,7 +37,7 @@ class ReaderUrl:
 
     @classmethod
     def parse(cls, text: str) -> "ReaderUrl":
-        """Raises: ParseError when it is not such an address. Whether the protocol exists is the registry's to say."""
+        """Raises: ParseError when it is not such an address. Whether the protocol exists is for `decoder()` to say."""
         parts = urlsplit(text)
         protocol, plus, link = parts.scheme.partition("+")
         if not protocol or not plus or link != "serial":
@@ -59,6 +62,23 @@ class ReaderUrl:
     def link(self) -> Link:
         """A closed link to this port."""
         return SerialLink(self.port, self.baud)
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder with these options.
+
+        Raises: ParseError when there is no such protocol or option, or a value is impossible.
+        """
+        try:
+            factory = FACTORIES.get(self.protocol)
+            known = signature(factory).parameters if factory is not None else {}
+            options: dict[str, object] = {
+                # In a URL everything is text; a decoder's default says what it takes.
+                name: float(text) if name in known and isinstance(known[name].default, float) else text
+                for name, text in self.options.items()
+            }
+            return decoder(self.protocol, options)
+        except ValueError as error:
+            raise ParseError(f"reader URL {self.text!r}: {error}") from error
 
     def __str__(self) -> str:
         return self.text

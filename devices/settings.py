@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from devices.coalesce import TAG_HOLD_OFF_S
 from devices.reader import Reader
 from devices.reader_url import ReaderUrl
-from scanners.registry import decoder_for
 from trace.errors import NotFoundError, ParseError, ValidationError
 from trace.ledger.encoding import from_hex
 from trace.observe import ReadPoint
@@ -40,7 +39,7 @@ class StationSettings:
         except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
             raise ParseError(f"{path}: expected TOML, {error}") from error
         table = _Table(path.name, members)
-        tables = table.take("reader", _tables, "at least one [[reader]]", '[[reader]] name = "dock"')
+        tables = table.take("reader", _tables, "at least one [[reader]]", '[{ name = "dock" }]')
         settings = cls(
             server=table.take("server", _server, "an http or https address without a path", '"http://127.0.0.1:8000"'),
             origin=table.take("origin", _origin, "the name of the log", '"suyuan.example/demo"'),
@@ -179,5 +178,5 @@ def _tables(value: Any) -> list[dict[str, Any]]:
 def _url(value: Any) -> ReaderUrl:
     url = ReaderUrl.parse(_text(value))
     # Made once to hear now, and not at the first scan, that protocol or options do not exist.
-    decoder_for(url.protocol, url.options)
+    url.decoder()
     return url
