@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "capture": _BASE | _FACTS | {"graph", "store"},
     "recall": _BASE | _FACTS | {"graph", "store"},
     "publish": _BASE | _FACTS | {"graph", "store"},
+    "audit": _BASE | _FACTS | {"graph", "store"},
     "query": _BASE | _FACTS | {"graph", "store", "capture", "recall", "publish"},
 }
-DOORS = ("capture", "recall", "publish", "query")
+DOORS = ("capture", "recall", "publish", "audit", "query")
 
 
 def modules() -> list[Path]:
