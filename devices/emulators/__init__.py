@@ -1,1 +1,1 @@
-"""The device side of reader protocols: pure roles, and the pseudo-terminal that gives one a port."""
+"""The device side of each protocol, sans-I/O: what a station can be tried against without the hardware."""
