@@ -35,7 +35,7 @@ BIZ_STEPS = (
     "sensor_reporting", "shipping", "staging_outbound", "stock_taking", "stocking", "storing", "transporting",
     "unloading", "unpacking", "void_shipping",
 )  # fmt: skip
-"""Business steps of the Core Business Vocabulary 2.0, section 7.1: each has words `step.<bizStep>` in both languages."""
+"""Business steps of the Core Business Vocabulary 2.0, section 7.1: each has words `step.<word>` in both languages."""
 
 # What to do, most urgent first; the words are `do.<name>` and `do.<name>.how`.
 STEPS_OF = {
