@@ -4,7 +4,6 @@ import click
 
 from app.commands.account import account
 from app.commands.audit import audit
-from app.commands.decode import decode
 from app.commands.demo import demo
 from app.commands.serve import serve
 from app.commands.verify import verify
@@ -15,7 +14,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, account, audit, verify, decode):
+for command in (demo, serve, account, audit, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
+
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -56,7 +58,7 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
 
     Raises: SettingsError naming what is wrong.
     """
-    data = Path(overrides.pop("data", None) or environ.get("SUYUAN_DATA") or "var").resolve()
+    data = Path(overrides.pop("data", None) or environ.get("SUYUAN_DATA") or ROOT / "var").resolve()
     values: dict[str, Any] = {}
     file = data / "suyuan.toml"
     if file.exists():

@@ -173,7 +173,7 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
         lot=None if lot_key is None else lot_key.lot,
         produced=produced,
         expiry=expiry,
-        verdict=judge(_facts(told, expiry, sales), today),
+        verdict=judge(_facts(told, expiry, sales, _kind(key)), today),
         sales=sales,
         hops=tuple(told),
         inside=tuple(trace_rows.inside_now(session, log.platform, item.item_id)) if isinstance(key, Sscc) else (),
@@ -481,7 +481,9 @@ def _gln(read_point: str | None) -> str | None:
     return read_point.removeprefix(prefix).split("/")[0]
 
 
-def _facts(hops: list[Hop], expiry: date | None, sales: int) -> Facts:
+def _facts(hops: list[Hop], expiry: date | None, sales: int, kind: str) -> Facts:
+    # A logistic unit begins when it is packed.
+    begins = ("commissioning", "packing") if kind == "container" else ("commissioning",)
     # The newest word of the laboratory and of the authority counts, subject by subject.
     tests: dict[str, str | None] = {}
     orders: dict[str, str | None] = {}
@@ -499,7 +501,7 @@ def _facts(hops: list[Hop], expiry: date | None, sales: int) -> Facts:
         cold_breach=max(breaches) if breaches else None,
         expiry=expiry,
         sales=sales,
-        has_origin=any(hop.biz_step == "commissioning" or hop.event_type == "TransformationEvent" for hop in hops),
+        has_origin=any(hop.biz_step in begins or hop.event_type == "TransformationEvent" for hop in hops),
     )
 
 

@@ -10,7 +10,7 @@ from app.settings import Settings, SettingsError, read_settings
 data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of everything that is kept [default: $SUYUAN_DATA or var].",
+    help="Folder of everything that is kept [default: $SUYUAN_DATA, or var in the checkout].",
 )
 
 
