@@ -86,7 +86,7 @@ def station(file: Path) -> None:
     A commented example is devices/stations.example.toml.
 
     Prints one JSON line when ready, with the address of the control port, and one for everything that happens:
-    recorded, refused, bad_scan, junk, connected, disconnected.
+    recorded, refused, bad_scan, junk, repeated, connected, disconnected.
     """
     settings = StationSettings.load(file)
     key = PrivateKey.load(settings.key)
