@@ -15,12 +15,13 @@ from pathlib import Path
 
 from app.database import Database, only_process
 from app.settings import Settings
-from trace.capture import PlatformSigner, register_key
+from trace.capture import PlatformSigner
 from trace.ledger.checkpoint import verifier_key
 from trace.ledger.keys import PrivateKey, fsync_folder
 from trace.ledger.merkle import Tree
 from trace.publish import Publisher
 from trace.query import Log
+from trace.register import register_key
 from trace.store import ledger_rows
 from trace.store.sequencer import Sequencer
 from trace.times import Clock
@@ -52,6 +53,8 @@ class Services:
         self.reading = database.reading
         self.writing = database.writing
         self.zone_offset = timedelta(minutes=settings.zone_offset_minutes)
+        sign, minutes = "-" if settings.zone_offset_minutes < 0 else "+", abs(settings.zone_offset_minutes)
+        self.utc_offset = f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
         self.log = Log(
             settings.platform,
             settings.origin,

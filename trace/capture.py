@@ -7,20 +7,18 @@ Everything that needs no state of the log is decided here, before the sequencer 
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
 from trace.epcis.events import EventView, view
 from trace.errors import ParseError, TraceError, UnavailableError, UnknownKeyError, ValidationError
+from trace.identifiers.drug_codes import DrugTraceCode
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin
 from trace.identifiers.identify import identify
-from trace.identifiers.national import DrugTraceCode
 from trace.identifiers.uris import key_from_uri, uri_of
 from trace.ledger.canonical import JsonObject
-from trace.ledger.disclosure import Disclosure, item_uris, rebuild, split
-from trace.ledger.encoding import b64u
+from trace.ledger.disclosure import Disclosure, item_uris, rebuild
 from trace.ledger.envelope import Parcel, pae
 from trace.ledger.keys import PrivateKey, PublicKey
 from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
@@ -120,25 +118,6 @@ class PlatformSigner:
         return receipt
 
 
-def register_key(
-    authority: PlatformSigner,
-    key: PublicKey,
-    issuer: str,
-    role: str,
-    at: datetime,
-    party: dict[str, str] | None = None,
-) -> Receipt:
-    """Bind a key to an issuer, by a leaf signed by the authority. `party` (name, nameEn, uscc) becomes disclosures."""
-    body: JsonObject = {"alg": int(key.algorithm), "public": b64u(key.raw), "issuer": issuer, "role": role}
-    return authority.record(lambda signer: signer.statement("keyreg", body, split(dict(party or {})), at))
-
-
-def revoke_key(authority: PlatformSigner, key_id: str, compromised_from: int | None, at: datetime) -> Receipt:
-    """End a key: later leaves of it are refused, earlier ones from `compromised_from` on are disputed."""
-    body: JsonObject = {"key": key_id, "compromisedFrom": compromised_from}
-    return authority.record(lambda signer: signer.statement("keyrev", body, split({}), at))
-
-
 def _registered_key(session: Session, platform: int, parcel: Parcel, payload: Any) -> PublicKey:
     key_id = parcel.envelope.key_id
     state = ledger_rows.key(session, platform, key_id)
@@ -175,13 +154,13 @@ def _facts(
     described = _described(event, looked_at)
     keys = {uri: key_from_uri(uri, origin) for uri in item_uris(event)}
     prefixes = master_rows.gtins_of_drug_prefixes(
-        session, platform, {key.prefix for key in keys.values() if isinstance(key, DrugTraceCode)}
+        session, platform, {key.identification for key in keys.values() if isinstance(key, DrugTraceCode)}
     )
     facts = []
     for uri, key in keys.items():
         gtin = key.gtin if isinstance(key, Sgtin | Lgtin) else None
-        if isinstance(key, DrugTraceCode) and key.prefix in prefixes:
-            gtin = Gtin.parse(prefixes[key.prefix])
+        if isinstance(key, DrugTraceCode) and key.identification in prefixes:
+            gtin = Gtin.parse(prefixes[key.identification])
         is_lot = isinstance(key, Lgtin)
         lot, produced, expiry = described if uri in _fresh(looked_at) or "suyuan:scan" in event else (None, None, None)
         lot_uri = uri_of(Lgtin(gtin, lot), origin) if gtin is not None and lot is not None and not is_lot else None

@@ -95,8 +95,8 @@ def observe_scan(
     """An ObjectEvent about the one thing that was scanned.
 
     `raw` is what the reader sent, AIM identifier and all; it is kept in the event for disputes.
-    `master` is what the code does not say itself (a drug trace code carries no lot), `cbvmda:lotNumber` and so on; it goes
-    with action ADD. `documents` are business transactions, type to URI.
+    `master` is what the code does not say itself (a drug trace code carries no lot), `cbvmda:lotNumber` and so on; it
+    goes with action ADD. `documents` are business transactions, type to URI.
     Raises: ValidationError when the code identifies nothing, with the reason.
     """
     text, found = _identified(raw, at, utc_offset)

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from trace.errors import NotFoundError, UnavailableError
+from trace.errors import NotFoundError, TraceError, UnavailableError
 from trace.graph import MAX_DEPTH, Span, Step, Via, steps
+from trace.identifiers.digital_link import parse_path
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
-from trace.identifiers.national import DrugTraceCode
-from trace.identifiers.uris import key_from_uri, path_of
+from trace.identifiers.identify import identify
+from trace.identifiers.national import NationalCode
+from trace.identifiers.uris import Key, key_from_uri, national_code, path_of, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
@@ -230,9 +232,80 @@ def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
     return ledger_rows.newest_checkpoint(session, log.platform, log.origin)
 
 
-def readings(session: Session, log: Log, uris: tuple[str, ...]) -> list[str]:
-    """Those of several readings of one address that something is recorded under, in the order given."""
-    return [uri for uri in uris if _item(session, log, uri) is not None]
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for: the URI to show, or why there is none."""
+
+    uri: str | None
+    """Canonical URI of the most specific thing that something is recorded under."""
+    fallback: str | None
+    """Canonical URI of the most specific thing that was named, recorded or not."""
+    error: str | None
+
+
+def asked_by_code(session: Session, log: Log, code: str, today: date) -> Asked:
+    """For a code as printed, scanned or typed."""
+    found = identify(code, today=today)
+    if found.key is None:
+        return Asked(None, None, found.error)
+    return _asked(session, log, [uri_of(key, log.origin) for key in found.keys])
+
+
+def asked_by_path(session: Session, log: Log, path: str) -> Asked:
+    """For a Digital Link path, percent-decoded once: where it can be cut in two ways, both are looked up."""
+    if path.startswith("/id/"):
+        scheme, _, value = path.removeprefix("/id/").partition("/")
+        try:
+            return _asked(session, log, [uri_of(national_code(scheme, value), log.origin)])
+        except TraceError as error:
+            return Asked(None, None, str(error))
+    try:
+        readings = parse_path(path)
+    except TraceError as error:
+        return Asked(None, None, str(error))
+    uris: list[str] = []
+    fault: str | None = None
+    for reading in readings:
+        found = identify("]d2" + reading.raw())
+        fault = fault or found.error
+        uris += [uri_of(key, log.origin) for key in found.keys]
+    return _asked(session, log, uris) if uris else Asked(None, None, fault)
+
+
+def _asked(session: Session, log: Log, uris: list[str]) -> Asked:
+    recorded = next((uri for uri in uris if _item(session, log, uri) is not None), None)
+    return Asked(recorded, uris[0] if uris else None, None)
+
+
+@dataclass(frozen=True)
+class RecentStep:
+    """A step that a party recorded, or that was recorded for it."""
+
+    leaf_index: int
+    uri: str
+    """What it is about."""
+    biz_step: str | None
+    event_time: datetime
+
+
+def recent_steps(session: Session, log: Log, party: str, limit: int) -> list[RecentStep]:
+    """The newest steps of a party (its pseudonym), newest first."""
+    events = trace_rows.recent_of_party(session, log.platform, party, limit)
+    about = trace_rows.main_items_of(session, log.platform, {event.leaf_index for event in events})
+    return [
+        RecentStep(event.leaf_index, about[event.leaf_index], event.biz_step, from_ms(event.event_ms))
+        for event in events
+        if event.leaf_index in about
+    ]
+
+
+def item_name(session: Session, log: Log, uri: str, language: str) -> str | None:
+    """Name of the product that a thing is, in `zh` or `en`; None when it is not known."""
+    item = trace_rows.item_by_uri(session, log.platform, uri)
+    product = _product(session, log.platform, None if item is None else item.gtin)
+    if product is None:
+        return None
+    return product.name_en if language == "en" else product.name_zh
 
 
 def product_of(session: Session, log: Log, gtin: str) -> Product | None:
@@ -460,7 +533,7 @@ def _product(session: Session, platform: int, gtin: str | None) -> Product | Non
     )
 
 
-def _kind(key: Any) -> str:
+def _kind(key: Key) -> str:
     if isinstance(key, Sgtin):
         return "item"
     if isinstance(key, Lgtin | Gtin):
@@ -468,9 +541,10 @@ def _kind(key: Any) -> str:
     return "container" if isinstance(key, Sscc) else "national"
 
 
-def _code(key: Any) -> str:
+def _code(key: Key) -> str:
+    """What people read off the pack."""
     if isinstance(key, Sgtin):
         return key.serial
     if isinstance(key, Lgtin):
         return key.lot
-    return key.value if isinstance(key, DrugTraceCode) else str(key)
+    return key.value if isinstance(key, NationalCode) else str(key)

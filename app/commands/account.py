@@ -10,7 +10,7 @@ from app.commands.options import data_option, settings_or_exit
 from app.database import Database
 from app.settings import Settings
 from trace.errors import ConflictError
-from trace.store import master_rows
+from trace.register import party_by_uscc
 
 
 @click.group()
@@ -37,7 +37,7 @@ def add(data: Path | None, name: str, role: str, uscc: str | None) -> None:
     password = random_password()
     try:
         with database.writing() as session:
-            party = None if uscc is None else master_rows.party_by_uscc(session, settings.platform, uscc)
+            party = None if uscc is None else party_by_uscc(session, settings.platform, uscc)
             if role == "operator" and party is None:
                 raise click.ClickException(f"--uscc {uscc or ''}: expected the code of a registered enterprise")
             pseudonym = None if party is None else party.pseudonym

@@ -39,7 +39,7 @@ class Identified:
     carrier: str
     """Name of the symbology when the reader sent one, else of the form: `element string`, `Digital Link`, `digits`."""
     key: Key | None = None
-    """The most specific: item, lot, logistic unit, trade item, national code, place. None exactly when `error` is set."""
+    """The most specific: item, lot, logistic unit, trade item, national code, place. None when `error` is set."""
     keys: tuple[Key, ...] = ()
     """All keys, most specific first."""
     lot: str | None = None

@@ -22,7 +22,8 @@ class Base(DeclarativeBase):
 
 
 class _Platform:
-    platform: Mapped[int] = mapped_column(Integer, primary_key=True)
+    # First in every table and primary key; a mixin's columns would come last.
+    platform: Mapped[int] = mapped_column(Integer, primary_key=True, sort_order=-1)
 
 
 # ---- ledger -------------------------------------------------------------------------------------
