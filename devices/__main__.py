@@ -150,6 +150,7 @@ def listen(url: str) -> None:
     link = reader.link()
     link.open()
     try:
+        _print({"record": "listening", "url": url})
         for records in pump(link, decoder, clock=SystemClock(), stopped=stopped.is_set):
             for record in records:
                 _print(shown(record))

@@ -174,11 +174,14 @@ class ReaderLoop:
             try:
                 self._record_tags(group)
                 self.counts["observed"] += 1
+                continue
+            except TraceError as error:
+                logger.debug("tags one by one", extra={"reader": self.reader.name, "reason": str(error)})
             except Exception:
-                # One foreign tag on the pallet must not cost its neighbours their hop.
-                logger.info("tags are observed one by one", extra={"reader": self.reader.name}, exc_info=True)
-                for tag in group:
-                    self._guard(lambda tag=tag: self._record_tags([tag]), tag.epc)  # type: ignore[misc]
+                logger.exception("tags one by one", extra={"reader": self.reader.name})
+            # One foreign tag on the pallet must not cost its neighbours their hop.
+            for tag in group:
+                self._guard(lambda tag=tag: self._record_tags([tag]), tag.epc)  # type: ignore[misc]
 
     def _record_tags(self, group: list[TagRead]) -> None:
         self._recorder.tags(
