@@ -86,7 +86,7 @@ def station(file: Path) -> None:
     A commented example is devices/stations.example.toml.
 
     Prints one JSON line when ready, with the address of the control port, and one for everything that happens:
-    recorded, refused, bad_scan, junk, connected, disconnected.
+    recorded, refused, bad_scan, junk, repeated, connected, disconnected.
     """
     settings = StationSettings.load(file)
     key = PrivateKey.load(settings.key)
@@ -150,6 +150,7 @@ def listen(url: str) -> None:
     link = reader.link()
     link.open()
     try:
+        _print({"record": "listening", "url": url})
         for records in pump(link, decoder, clock=SystemClock(), stopped=stopped.is_set):
             for record in records:
                 _print(shown(record))

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     REFUSED = "refused"
     BAD_SCAN = "bad_scan"
     JUNK = "junk"
+    REPEATED = "repeated"
+    """The first suppressed repetition of a scan: a deliberate second scan is never dropped in silence."""
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
 

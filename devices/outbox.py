@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trace.errors import ConflictError, ParseError
+from trace.errors import ConflictError, NotFoundError, ParseError
 from trace.ledger.keys import fsync_folder
 
 KEEP_RECORDED = 10_000
@@ -80,13 +80,16 @@ class Outbox:
         """Open the file, or make it.
 
         Raises: ConflictError when another process has it open, or it belongs to another key; ParseError when the file
-        is no outbox.
+        is no outbox; NotFoundError when its folder is not there or may not be written.
         """
         self._path = path
         self._keep_recorded = keep_recorded
         self._lock = threading.Lock()
         # Autocommit, so that every transaction is written out below.
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        except sqlite3.OperationalError as error:
+            raise NotFoundError(f"outbox {path}: cannot be opened: is there a folder that we may write to?") from error
         try:
             self._open(key_id)
         except BaseException:

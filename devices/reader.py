@@ -73,6 +73,7 @@ class ReaderLoop:
         self._scans = Presence(SCAN_HOLD_OFF_S)
         self._field = Presence(reader.hold_off_s)
         self._entering: list[TagRead] = []
+        self._repeating: bytes | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"reader {reader.name}", daemon=True)
 
@@ -137,11 +138,12 @@ class ReaderLoop:
             case Scan(raw=raw, at=at):
                 self.counts["scans"] += 1
                 if self._scans.enters(raw, at):
+                    self._repeating = None
                     self._guard(
                         lambda: self._recorder.scan(raw, self.reader.where, reader=self.reader.name, at=at), raw
                     )
                 else:
-                    self.counts["repeated"] += 1
+                    self._repeated(raw)
             case TagRead(pc=pc, epc=epc, at=at):
                 self.counts["tags"] += 1
                 if self._field.enters(pc.to_bytes(2) + epc, at):
@@ -156,6 +158,14 @@ class ReaderLoop:
                 logger.info("junk", extra={"reader": self.reader.name, "reason": reason})
                 self._journal.add(Kind.JUNK, self.reader.name, raw=self._shown(junk), detail=reason)
 
+    def _repeated(self, raw: bytes) -> None:
+        self.counts["repeated"] += 1
+        # A trigger that is held down repeats ten times a second; one entry says it.
+        if self._repeating != raw:
+            self._repeating = raw
+            detail = f"the same code within {SCAN_HOLD_OFF_S:g} s: taken for one scan"
+            self._journal.add(Kind.REPEATED, self.reader.name, raw=self._shown(raw), detail=detail)
+
     def _observe_entering(self) -> None:
         """All tags that entered together, as one event if they are all good, else each good one by itself."""
         entering, self._entering = self._entering, []
@@ -164,11 +174,14 @@ class ReaderLoop:
             try:
                 self._record_tags(group)
                 self.counts["observed"] += 1
+                continue
+            except TraceError as error:
+                logger.debug("tags one by one", extra={"reader": self.reader.name, "reason": str(error)})
             except Exception:
-                # One foreign tag on the pallet must not cost its neighbours their hop.
-                logger.info("tags are observed one by one", extra={"reader": self.reader.name}, exc_info=True)
-                for tag in group:
-                    self._guard(lambda tag=tag: self._record_tags([tag]), tag.epc)  # type: ignore[misc]
+                logger.exception("tags one by one", extra={"reader": self.reader.name})
+            # One foreign tag on the pallet must not cost its neighbours their hop.
+            for tag in group:
+                self._guard(lambda tag=tag: self._record_tags([tag]), tag.epc)  # type: ignore[misc]
 
     def _record_tags(self, group: list[TagRead]) -> None:
         self._recorder.tags(

@@ -164,6 +164,17 @@ def test_scans_wait_on_disk_while_the_server_is_away(start: Start, tmp_path: Pat
     assert len(twin.log) == 1
 
 
+def test_listen_shows_what_a_reader_sends(start: Start, tmp_path: Path) -> None:
+    scanner = start("emulate", "scanner", "--link", str(tmp_path / "scanner"))
+    control = scanner.until("ready")["control"]
+    listen = start("listen", f"line+serial://{tmp_path / 'scanner'}")
+    assert listen.line()["record"] == "listening"
+    httpx.post(f"{control}/scan", content=b"]Q1https://example.org/01/06901234567892", trust_env=False)
+    scan = listen.line()
+    assert (scan["symbology"], scan["text"]) == ("]Q1", "https://example.org/01/06901234567892")
+    assert listen.end(signal.SIGTERM) == 0
+
+
 def test_frames_decodes_hex_lines_and_raw_bytes(tmp_path: Path) -> None:
     recording = b"BB 02 22 00 11 C9 3400 30751FEB705C5904E3D50D70 3A76 EF 7E  # a tag\n\nBB01FF000115167E\nbb02\n"
     (tmp_path / "recording").write_bytes(recording)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devices.outbox import Answered, Outbox, OutboxCounts, Waiting
-from trace.errors import ConflictError, ParseError
+from trace.errors import ConflictError, NotFoundError, ParseError
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "ab" * 32
@@ -119,6 +119,11 @@ def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 4096)
     with pytest.raises(ParseError, match="expected an SQLite file, file is not a database"):
         Outbox(path, KEY)
+    with pytest.raises(NotFoundError) as caught:
+        Outbox(tmp_path / "nowhere" / "outbox.db", KEY)
+    assert str(caught.value) == (
+        f"outbox {tmp_path / 'nowhere' / 'outbox.db'}: cannot be opened: is there a folder that we may write to?"
+    )
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE t (x)")
