@@ -41,6 +41,5 @@ def serve(data: Path | None, host: str, port: int) -> None:
         respawn_interval=0.1,
         websockets=False,
         working_dir=ROOT,
-        process_name="suyuan",
         log_access=False,
     ).serve()
