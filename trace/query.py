@@ -16,7 +16,7 @@ from trace.identifiers.digital_link import parse_path
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
-from trace.identifiers.uris import Key, key_from_uri, national_code, path_of, uri_of
+from trace.identifiers.uris import Key, key_from_uri, keys_of, national_code, path_of, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
@@ -263,13 +263,8 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
         readings = parse_path(path)
     except TraceError as error:
         return Asked(None, None, str(error))
-    uris: list[str] = []
-    fault: str | None = None
-    for reading in readings:
-        found = identify("]d2" + reading.raw())
-        fault = fault or found.error
-        uris += [uri_of(key, log.origin) for key in found.keys]
-    return _asked(session, log, uris) if uris else Asked(None, None, fault)
+    uris = [uri_of(key, log.origin) for reading in readings for key in keys_of(reading.elements)]
+    return _asked(session, log, list(dict.fromkeys(uris)))
 
 
 def _asked(session: Session, log: Log, uris: list[str]) -> Asked:

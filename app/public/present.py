@@ -35,7 +35,7 @@ BIZ_STEPS = (
     "sensor_reporting", "shipping", "staging_outbound", "stock_taking", "stocking", "storing", "transporting",
     "unloading", "unpacking", "void_shipping",
 )  # fmt: skip
-"""Business steps of the Core Business Vocabulary 2.0, section 7.1: each has words `step.<word>` in both languages."""
+"""Business steps of the Core Business Vocabulary 2.0: each has words `step.<bizStep>` in both languages."""
 
 # What to do, most urgent first; the words are `do.<name>` and `do.<name>.how`.
 STEPS_OF = {
@@ -76,11 +76,10 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Step:
-    """One node of the time line."""
+    """One node of the time line. It names no site: a district is as fine as the public may know."""
 
     n: int
     act: Words
-    site: Name | None
     district: Name | None
     firm: Name
     time: str
@@ -248,13 +247,12 @@ def _reason(story: Story, today: date, language: str) -> tuple[Words, ...]:
         return (Words("r.cold", {"celsius": worst}),)
     if code is VerdictCode.SOLD:
         sale = next((hop for hop in reversed(story.hops) if hop.biz_step in SOLD_STEPS), None)
-        told = (Words("r.sold"),)
         if sale is None:
-            return told
+            return (Words("r.sold"),)
         at = formats.day(formats.local(sale.event_time).date(), language, today)
         if sale.where is None:
-            return (Words("r.sold_on", {"day": at}), *told)
-        return (Words("r.sold_at", {"day": at, "district": _district(sale.where, language)}), *told)
+            return (Words("r.sold_on", {"day": at}),)
+        return (Words("r.sold_at", {"day": at, "district": _district(sale.where, language)}),)
     if code is VerdictCode.GAP:
         first = story.hops[0].where if story.hops else None
         if first is not None:
@@ -303,14 +301,12 @@ def _shelf(story: Story, today: date, language: str) -> Shelf | None:
 
 def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, language: str) -> Step:
     firm = name_in(language, hop.attested_for_zh or hop.signer_zh, hop.attested_for_en or hop.signer_en)
-    site = None if hop.where is None else name_in(language, hop.where.site_zh, hop.where.site_en)
     temperature = None
     if hop.celsius_min is not None and hop.celsius_max is not None:
         temperature = formats.celsius_range(hop.celsius_min, hop.celsius_max, language)
     return Step(
         n=n,
         act=Words(step_key(hop)),
-        site=None if site is None or site.text in ("", firm.text) else site,
         district=None if hop.where is None else _district(hop.where, language),
         firm=firm,
         time=formats.moment(hop.event_time, language, today),
@@ -325,8 +321,6 @@ def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, langu
 def _notes(hop: Hop, story: Story, language: str) -> list[Words]:
     notes = []
     tail = {"tail": hop.subject.rsplit("/", 1)[-1][-5:]}
-    if hop.quantity and hop.via is Via.SELF:
-        notes.append(Words("note.quantity", {"quantity": hop.quantity}))
     if hop.via is Via.CONTAINER:
         notes.append(Words("note.container", tail))
     elif hop.via is Via.LOT and story.kind != "lot":
