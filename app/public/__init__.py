@@ -1,0 +1,1 @@
+"""The public face: what anyone sees of a code without signing in."""
