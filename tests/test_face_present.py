@@ -148,6 +148,7 @@ def test_a_journey_inside_one_district_has_no_map() -> None:
 
 
 def test_more_visits_than_slots_share_the_last_one() -> None:
-    drawing = citymap.draw(("990102", "990103") * 4)
+    drawing = citymap.draw(("990102", "990103") * 5)
     assert drawing is not None
-    assert [pill.label for pill in drawing.pills] == ["1", "2", "3", "4", "5, 7", "6, 8"]
+    assert [pill.label for pill in drawing.pills] == ["1", "2", "3", "4", "5, 7…", "6, 8…"]
+    assert len(drawing.arrows) == 6

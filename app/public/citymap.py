@@ -62,7 +62,7 @@ class Pill:
     y: int
     width: int
     label: str
-    """`1`, `2–4`, or `2–4, 7`."""
+    """`1`, `2–4`, `2–4, 7`, or `2–4, 7…` for more than two visits."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ def draw(districts: tuple[str | None, ...]) -> CityMap | None:
         labels.setdefault(slot, []).append(_label(steps))
         stops.append(slot)
     pills = {slot: _pill(slot, parts) for slot, parts in labels.items()}
-    arrows = tuple(_arrow(pills[start], pills[end]) for start, end in pairwise(stops))
-    return CityMap(tuple(pills.values()), arrows, tuple(code for code, _ in runs))
+    # Going the same way again is the same arrow.
+    arrows = dict.fromkeys(_arrow(pills[start], pills[end]) for start, end in pairwise(stops) if start != end)
+    return CityMap(tuple(pills.values()), tuple(arrows), tuple(code for code, _ in runs))
 
 
 def _label(steps: list[int]) -> str:
@@ -112,7 +113,7 @@ def _label(steps: list[int]) -> str:
 
 
 def _pill(slot: tuple[int, int], parts: list[str]) -> Pill:
-    label = ", ".join(parts)
+    label = ", ".join(parts[:2]) + ("…" if len(parts) > 2 else "")
     # Three characters fit the wider of the two pills; a shared slot grows with its label.
     width = _WIDTH if len(label) < 3 else max(_WIDTH_OF_RANGE, 8 * len(label) + 10)
     return Pill(*slot, width, label)

@@ -109,6 +109,7 @@ class Firm:
     name: Name
     steps: str
     """`1, 3–4`."""
+    count: int
     attested: bool
     """At least one of its steps was recorded by the platform in its place."""
 
@@ -117,7 +118,6 @@ class Firm:
 class Page:
     """All that `public/result.html` shows."""
 
-    title: Name | None
     banner: Banner
     code: str
     kind: str
@@ -162,7 +162,6 @@ def present(story: Story, now: datetime, language: str) -> Page:
     drawing = citymap.draw(tuple(hop.where.district_code if hop.where else None for hop in hops))
     readings = [value for hop in hops for value in (hop.celsius_min, hop.celsius_max) if value is not None]
     return Page(
-        title=product_name,
         banner=_banner(story, today, language),
         code=story.code,
         kind=story.kind,
@@ -291,8 +290,8 @@ def _shelf(story: Story, today: date, language: str) -> Shelf | None:
             part = (today - story.produced).days / (story.expiry - story.produced).days
             used = round(100 * min(1, max(0, part)))
     return Shelf(
-        produced=story.produced and formats.table_day(story.produced),
-        expiry=story.expiry and formats.table_day(story.expiry),
+        produced=formats.table_day(story.produced) if story.produced else None,
+        expiry=formats.table_day(story.expiry) if story.expiry else None,
         left=left,
         used_percent=used,
         form=form,
@@ -321,6 +320,8 @@ def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, langu
 def _notes(hop: Hop, story: Story, language: str) -> list[Words]:
     notes = []
     tail = {"tail": hop.subject.rsplit("/", 1)[-1][-5:]}
+    if hop.quantity and hop.via is Via.SELF:
+        notes.append(Words("note.quantity", {"quantity": hop.quantity}))
     if hop.via is Via.CONTAINER:
         notes.append(Words("note.container", tail))
     elif hop.via is Via.LOT and story.kind != "lot":
@@ -368,7 +369,9 @@ def _firms(hops: Sequence[Hop], language: str) -> tuple[Firm, ...]:
         steps.setdefault(names, []).append(n)
         if hop.attested_for_zh or hop.attested_for_en:
             attested.add(names)
-    return tuple(Firm(name_in(language, *names), _ranges(own), names in attested) for names, own in steps.items())
+    return tuple(
+        Firm(name_in(language, *names), _ranges(own), len(own), names in attested) for names, own in steps.items()
+    )
 
 
 def _ranges(numbers: list[int]) -> str:
