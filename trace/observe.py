@@ -89,12 +89,14 @@ def observe_scan(
     event_id: str,
     amount: Amount | None = None,
     cold_chain: ColdChain | None = None,
+    master: Mapping[str, str] | None = None,
     documents: Mapping[str, str] | None = None,
 ) -> Observation:
     """An ObjectEvent about the one thing that was scanned.
 
     `raw` is what the reader sent, AIM identifier and all; it is kept in the event for disputes.
-    `documents` are business transactions, type to URI.
+    `master` is what the code does not say itself (a drug trace code carries no lot), `cbvmda:lotNumber` and so on; it
+    goes with action ADD. `documents` are business transactions, type to URI.
     Raises: ValidationError when the code identifies nothing, with the reason.
     """
     text, found = _identified(raw, at, utc_offset)
@@ -106,7 +108,7 @@ def observe_scan(
     else:
         event["epcList"] = [uri]
     if where.action == "ADD":
-        ilmd = _ilmd(found)
+        ilmd = {**_ilmd(found), **(master or {})}
         if ilmd:
             event["ilmd"] = ilmd
     if documents:

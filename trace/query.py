@@ -1,23 +1,32 @@
-"""The reading door: the story of a thing, and the proof of every step."""
+"""The reading door: the story of a thing, and the proof of every step.
+
+Functions take a session for reading and give what anybody may know: district not address, no quantity, no partner's
+terms, no other item of the same case.
+"""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from trace.supervision.verdict import Verdict
+from sqlalchemy.orm import Session
 
-
-class Via(StrEnum):
-    """Why a step belongs to the story of a thing."""
-
-    SELF = "self"
-    """The step names the thing itself."""
-    CONTAINER = "container"
-    """The step names a case or pallet that the thing was inside of at that time."""
-    LOT = "lot"
-    """The step names the lot of the thing."""
-    INPUT = "input"
-    """The step belongs to something the thing was made from."""
+from trace.errors import NotFoundError, TraceError, UnavailableError
+from trace.graph import MAX_DEPTH, Span, Step, Via, steps
+from trace.identifiers.digital_link import parse_path
+from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
+from trace.identifiers.identify import identify
+from trace.identifiers.national import NationalCode
+from trace.identifiers.uris import Key, key_from_uri, keys_of, national_code, path_of, uri_of
+from trace.ledger.canonical import JsonObject
+from trace.ledger.checkpoint import Checkpoint
+from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
+from trace.ledger.encoding import b64
+from trace.ledger.leaf import item_key
+from trace.ledger.merkle import Tree
+from trace.store import ledger_rows, master_rows, trace_rows
+from trace.store.trace_rows import IndexedEvent, Item
+from trace.supervision.verdict import Facts, Verdict, judge
+from trace.times import from_ms
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,6 @@ class Hop:
     celsius_alarm: bool
     published: bool
     """Covered by a signed checkpoint."""
-    quantity: str | None = None
-    """As recorded, `62.4 kg`; only for the thing itself."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +120,428 @@ class Story:
     """URIs of what a container holds now; empty for others."""
     log_size: int
     """Leaves covered by the newest checkpoint."""
+
+
+_KEY_MEMBERS = frozenset(("parentID", *EPC_LISTS, *QUANTITY_LISTS))
+
+
+@dataclass(frozen=True)
+class Log:
+    """Which log is asked."""
+
+    platform: int
+    origin: str
+    verifier_key: str
+    item_secret: bytes
+
+
+def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: timedelta) -> Story:
+    """All that the public may know of the thing with this canonical URI.
+
+    Raises: ParseError when the URI is no canonical URI; NotFoundError when nothing is recorded under it.
+    """
+    key = key_from_uri(uri, log.origin)
+    item = _recorded(session, log, uri)
+    spans = _spans(session, log.platform, item)
+    hops = trace_rows.hops_of(session, log.platform, {span.item_id for span in spans})
+    counted = steps(spans, [(hop.item_id, hop.leaf_index) for hop in hops])
+    events = trace_rows.events_at(session, log.platform, {step.leaf_index for step in counted})
+    subjects = trace_rows.items(session, log.platform, {span.item_id for span in spans})
+    checkpoint = ledger_rows.newest_checkpoint(session, log.platform, log.origin)
+    covered = 0 if checkpoint is None else checkpoint.size
+    names = _Names(session, log.platform, events.values())
+    told = [
+        _hop(events[step.leaf_index], step, subjects[step.item_id].uri, names, covered, log.origin) for step in counted
+    ]
+    # The order of the log is what is proven; people read by the time of the event.
+    told.sort(key=lambda hop: (hop.event_time, hop.leaf_index))
+    lot_item = subjects.get(item.lot_item) if item.lot_item is not None else None
+    lot_key = key if isinstance(key, Lgtin) else None
+    if lot_item is not None:
+        lot_of_item = key_from_uri(lot_item.uri, log.origin)
+        lot_key = lot_of_item if isinstance(lot_of_item, Lgtin) else None
+    produced, expiry = _dates(item, lot_item)
+    # A lot is sold in many pieces; only a serialised thing must not be sold twice.
+    sales = 0 if _kind(key) == "lot" else sum(1 for hop in told if hop.via is Via.SELF and _is_sale(hop))
+    today = (now + zone_offset).date()
+    return Story(
+        uri=uri,
+        path=path_of(uri),
+        code=_code(key),
+        kind=_kind(key),
+        product=_product(session, log.platform, item.gtin),
+        lot=None if lot_key is None else lot_key.lot,
+        produced=produced,
+        expiry=expiry,
+        verdict=judge(_facts(told, expiry, sales, _kind(key)), today),
+        sales=sales,
+        hops=tuple(told),
+        inside=tuple(trace_rows.inside_now(session, log.platform, item.item_id)) if isinstance(key, Sscc) else (),
+        log_size=covered,
+    )
+
+
+def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
+    """The proof package of docs/formats.md, section 7. `tree` holds at least the leaves of the newest checkpoint.
+
+    Raises: NotFoundError as `story`; UnavailableError while the newest step is not yet covered by a checkpoint.
+    """
+    item = _recorded(session, log, uri)
+    spans = _spans(session, log.platform, item)
+    hops = trace_rows.hops_of(session, log.platform, {span.item_id for span in spans})
+    counted = steps(spans, [(hop.item_id, hop.leaf_index) for hop in hops])
+    checkpoint = ledger_rows.newest_checkpoint(session, log.platform, log.origin)
+    if checkpoint is None or any(step.leaf_index >= checkpoint.size for step in counted):
+        raise UnavailableError("the newest step is recorded but not yet in a signed checkpoint", retry_after_s=1)
+    subjects = trace_rows.items(session, log.platform, {step.item_id for step in counted})
+    wanted = {step.leaf_index for step in counted}
+    registrations = _registrations(session, log.platform, wanted)
+    indexes = sorted(wanted | registrations)
+    leaves = ledger_rows.leaves_at(session, log.platform, indexes)
+    envelopes = ledger_rows.envelopes_at(
+        session, log.platform, sorted({leaf.envelope_leaf for leaf in leaves.values()})
+    )
+    shown = ledger_rows.disclosures_of(session, log.platform, indexes, (Access.PUBLIC, Access.ITEM))
+    told_uris = {subject.uri for subject in subjects.values()}
+    return {
+        "format": "suyuan-proof/v1",
+        "origin": log.origin,
+        "logKey": log.verifier_key,
+        "uri": uri,
+        "path": path_of(uri),
+        "checkpoint": checkpoint.note,
+        "itemKeys": {told: b64(item_key(log.item_secret, told)) for told in sorted(told_uris)},
+        "entries": [
+            {
+                "index": index,
+                "leaf": leaves[index].record,
+                "path": [b64(node) for node in tree.inclusion_path(index, checkpoint.size)],
+                "envelope": envelopes[leaves[index].envelope_leaf].envelope.to_dict(),
+                "disclosures": [text for text in shown.get(index, []) if _may_show(text, told_uris)],
+            }
+            for index in indexes
+        ],
+        "steps": [
+            {"index": step.leaf_index, "subject": subjects[step.item_id].uri, "via": str(step.via)} for step in counted
+        ],
+    }
+
+
+def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
+    """The newest signed tree head; None before the first."""
+    return ledger_rows.newest_checkpoint(session, log.platform, log.origin)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for: the URI to show, or why there is none."""
+
+    uri: str | None
+    """Canonical URI of the most specific thing that something is recorded under."""
+    fallback: str | None
+    """Canonical URI of the most specific thing that was named, recorded or not."""
+    error: str | None
+
+
+def asked_by_code(session: Session, log: Log, code: str, today: date) -> Asked:
+    """For a code as printed, scanned or typed."""
+    found = identify(code, today=today)
+    if found.key is None:
+        return Asked(None, None, found.error)
+    return _asked(session, log, [uri_of(key, log.origin) for key in found.keys])
+
+
+def asked_by_path(session: Session, log: Log, path: str) -> Asked:
+    """For a Digital Link path, percent-decoded once: where it can be cut in two ways, both are looked up."""
+    if path.startswith("/id/"):
+        scheme, _, value = path.removeprefix("/id/").partition("/")
+        try:
+            return _asked(session, log, [uri_of(national_code(scheme, value), log.origin)])
+        except TraceError as error:
+            return Asked(None, None, str(error))
+    try:
+        readings = parse_path(path)
+    except TraceError as error:
+        return Asked(None, None, str(error))
+    uris = [uri_of(key, log.origin) for reading in readings for key in keys_of(reading.elements)]
+    return _asked(session, log, list(dict.fromkeys(uris)))
+
+
+def _asked(session: Session, log: Log, uris: list[str]) -> Asked:
+    recorded = next((uri for uri in uris if _item(session, log, uri) is not None), None)
+    return Asked(recorded, uris[0] if uris else None, None)
+
+
+@dataclass(frozen=True)
+class RecentStep:
+    """A step that a party recorded, or that was recorded for it."""
+
+    leaf_index: int
+    uri: str
+    """What it is about."""
+    biz_step: str | None
+    event_time: datetime
+
+
+def recent_steps(session: Session, log: Log, party: str, limit: int) -> list[RecentStep]:
+    """The newest steps of a party (its pseudonym), newest first."""
+    events = trace_rows.recent_of_party(session, log.platform, party, limit)
+    about = trace_rows.main_items_of(session, log.platform, {event.leaf_index for event in events})
+    return [
+        RecentStep(event.leaf_index, about[event.leaf_index], event.biz_step, from_ms(event.event_ms))
+        for event in events
+        if event.leaf_index in about
+    ]
+
+
+def item_name(session: Session, log: Log, uri: str, language: str) -> str | None:
+    """Name of the product that a thing is, in `zh` or `en`; None when it is not known."""
+    item = trace_rows.item_by_uri(session, log.platform, uri)
+    product = _product(session, log.platform, None if item is None else item.gtin)
+    if product is None:
+        return None
+    return product.name_en if language == "en" else product.name_zh
+
+
+def product_of(session: Session, log: Log, gtin: str) -> Product | None:
+    """Master data of a GTIN (14 digits)."""
+    return _product(session, log.platform, gtin)
+
+
+# ---- which steps ----------------------------------------------------------------------------------
+
+
+def _item(session: Session, log: Log, uri: str) -> Item | None:
+    item = trace_rows.item_by_uri(session, log.platform, uri)
+    return item if item is not None and (item.hops > 0 or _has_members(session, log.platform, item)) else None
+
+
+def _has_members(session: Session, platform: int, item: Item) -> bool:
+    """A lot that was never named alone is known through its serialised units."""
+    return False if item.lot_item is not None else trace_rows.has_units(session, platform, item.item_id)
+
+
+def _recorded(session: Session, log: Log, uri: str) -> Item:
+    item = _item(session, log, uri)
+    if item is None:
+        raise NotFoundError(f"{path_of(uri)}: nothing is recorded under this code")
+    return item
+
+
+def _spans(session: Session, platform: int, item: Item) -> list[Span]:
+    """The thing, what it was inside of, its lot, and what it was made from, level by level."""
+    spans = [Span(item.item_id, Via.SELF)]
+    if item.lot_item is not None:
+        spans.append(Span(item.lot_item, Via.LOT))
+    spans += _containers(session, platform, spans[:1])
+    spans += _inputs(session, platform, spans)
+    return spans
+
+
+def _containers(session: Session, platform: int, level: list[Span]) -> list[Span]:
+    found: list[Span] = []
+    for _ in range(MAX_DEPTH):
+        stays = trace_rows.stays_of(session, platform, {span.item_id for span in level})
+        level = [
+            narrowed
+            for span in level
+            for stay in stays
+            if stay.child == span.item_id
+            and (narrowed := span.narrowed(stay.parent, Via.CONTAINER, stay.from_leaf, stay.to_leaf)) is not None
+        ]
+        if not level:
+            break
+        found += level
+    return found
+
+
+def _inputs(session: Session, platform: int, start: list[Span]) -> list[Span]:
+    found: list[Span] = []
+    seen = {span.item_id for span in start}
+    level = [span.item_id for span in start if span.via in (Via.SELF, Via.LOT)]
+    for _ in range(MAX_DEPTH):
+        made = trace_rows.made_in(session, platform, level)
+        went_in = trace_rows.inputs_of(session, platform, {leaf for leaves in made.values() for leaf in leaves})
+        spans = [
+            Span(item_id, Via.INPUT, 0, leaf)
+            for leaf, item_ids in went_in.items()
+            for item_id in item_ids
+            if item_id not in seen
+        ]
+        if not spans:
+            break
+        # An input counts until the moment it went in, with the containers it came in.
+        found += spans
+        found += [
+            Span(span.item_id, Via.INPUT, span.from_leaf, span.to_leaf)
+            for span in _containers(session, platform, spans)
+        ]
+        level = [span.item_id for span in spans]
+        lots = trace_rows.items(session, platform, level)
+        more = [lot.lot_item for lot in lots.values() if lot.lot_item is not None and lot.lot_item not in seen]
+        found += [Span(lot, Via.INPUT, 0, max(span.to_leaf or 0 for span in spans)) for lot in more]
+        level += more
+        seen.update(level)
+    return found
+
+
+def _registrations(session: Session, platform: int, leaves: set[int]) -> set[int]:
+    """Leaves of the key registrations that a verifier needs for these leaves, up to the authority."""
+    keys = ledger_rows.keys(session, platform)
+    stored = ledger_rows.envelopes_at(session, platform, sorted(leaves))
+    open_keys = {each.envelope.key_id for each in stored.values()}
+    found: set[int] = set()
+    while open_keys:
+        fresh = {keys[key_id].registered_leaf for key_id in open_keys} - found
+        found |= fresh
+        open_keys = {
+            each.envelope.key_id for each in ledger_rows.envelopes_at(session, platform, sorted(fresh)).values()
+        }
+    return found
+
+
+def _may_show(text: str, uris: set[str]) -> bool:
+    """Public disclosures, and of the keys only those that the story is about."""
+    disclosure = Disclosure.parse(text)
+    is_key = disclosure.pointer.split("/")[1] in _KEY_MEMBERS
+    return not is_key or disclosure.value in uris
+
+
+# ---- what is told of a step -------------------------------------------------------------------------
+
+
+class _Names:
+    """Names of places and parties, gathered once."""
+
+    def __init__(self, session: Session, platform: int, events: Any) -> None:
+        listed = list(events)
+        self.sites = master_rows.sites(session, platform, {gln for e in listed if (gln := _gln(e.read_point))})
+        wanted = {e.issuer for e in listed} | {e.attested_for for e in listed if e.attested_for is not None}
+        self.parties = master_rows.parties(session, platform, wanted)
+        self.regions = master_rows.regions(session, platform)
+
+
+def _hop(event: IndexedEvent, step: Step, subject: str, names: _Names, covered: int, origin: str) -> Hop:
+    signer = names.parties.get(event.issuer)
+    attested = None if event.attested_for is None else names.parties.get(event.attested_for)
+    return Hop(
+        leaf_index=event.leaf_index,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        action=event.action,
+        biz_step=event.biz_step,
+        disposition=event.disposition,
+        event_time=from_ms(event.event_ms),
+        utc_offset_minutes=event.offset_minutes,
+        received_at=from_ms(event.rcv_ms),
+        subject=subject,
+        via=step.via,
+        where=_where(event.read_point, names),
+        signer_zh=event.issuer if signer is None else signer.name_zh,
+        signer_en=event.issuer if signer is None else signer.name_en,
+        attested_for_zh=None if event.attested_for is None else _name(attested, event.attested_for, "zh"),
+        attested_for_en=None if event.attested_for is None else _name(attested, event.attested_for, "en"),
+        celsius_min=event.celsius_low,
+        celsius_max=event.celsius_high,
+        celsius_alarm=event.celsius_alarm,
+        published=event.leaf_index < covered,
+    )
+
+
+def _name(party: master_rows.Party | None, pseudonym: str, language: str) -> str:
+    if party is None:
+        return pseudonym
+    return party.name_zh if language == "zh" else party.name_en
+
+
+def _where(read_point: str | None, names: _Names) -> Where | None:
+    site = names.sites.get(_gln(read_point) or "")
+    if site is None:
+        return None
+    region = names.regions.get(site.region)
+    return Where(
+        site.gln,
+        site.name_zh,
+        site.name_en,
+        site.region,
+        site.region if region is None else region.name_zh,
+        site.region if region is None else region.name_en,
+    )
+
+
+def _gln(read_point: str | None) -> str | None:
+    prefix = "https://id.gs1.org/414/"
+    if read_point is None or not read_point.startswith(prefix):
+        return None
+    return read_point.removeprefix(prefix).split("/")[0]
+
+
+def _facts(hops: list[Hop], expiry: date | None, sales: int, kind: str) -> Facts:
+    # A logistic unit begins when it is packed.
+    begins = ("commissioning", "packing") if kind == "container" else ("commissioning",)
+    # The newest word of the laboratory and of the authority counts, subject by subject.
+    tests: dict[str, str | None] = {}
+    orders: dict[str, str | None] = {}
+    breaches = [hop.celsius_max for hop in hops if hop.celsius_alarm and hop.celsius_max is not None]
+    for hop in hops:
+        if hop.biz_step == "inspecting":
+            tests[hop.subject] = hop.disposition
+        if hop.biz_step == "holding":
+            orders[hop.subject] = hop.disposition
+    return Facts(
+        steps=len(hops),
+        recalled="recalled" in orders.values(),
+        halted="non_sellable_other" in orders.values(),
+        failed_test="non_conformant" in tests.values(),
+        cold_breach=max(breaches) if breaches else None,
+        expiry=expiry,
+        sales=sales,
+        has_origin=any(hop.biz_step in begins or hop.event_type == "TransformationEvent" for hop in hops),
+    )
+
+
+def _is_sale(hop: Hop) -> bool:
+    return hop.disposition in ("retail_sold", "dispensed")
+
+
+def _dates(item: Item, lot: Item | None) -> tuple[date | None, date | None]:
+    produced = item.produced or (None if lot is None else lot.produced)
+    expiry = item.expiry or (None if lot is None else lot.expiry)
+    return (
+        None if produced is None else date.fromisoformat(produced),
+        None if expiry is None else date.fromisoformat(expiry),
+    )
+
+
+def _product(session: Session, platform: int, gtin: str | None) -> Product | None:
+    found = None if gtin is None else master_rows.product(session, platform, gtin)
+    if found is None:
+        return None
+    maker = None if found.maker is None else master_rows.parties(session, platform, [found.maker]).get(found.maker)
+    return Product(
+        gtin=found.gtin,
+        name_zh=found.name_zh,
+        name_en=found.name_en,
+        spec=found.spec,
+        sector=found.sector,
+        maker_zh="" if maker is None else maker.name_zh,
+        maker_en="" if maker is None else maker.name_en,
+        approval=found.approval,
+    )
+
+
+def _kind(key: Key) -> str:
+    if isinstance(key, Sgtin):
+        return "item"
+    if isinstance(key, Lgtin | Gtin):
+        return "lot"
+    return "container" if isinstance(key, Sscc) else "national"
+
+
+def _code(key: Key) -> str:
+    """What people read off the pack."""
+    if isinstance(key, Sgtin):
+        return key.serial
+    if isinstance(key, Lgtin):
+        return key.lot
+    return key.value if isinstance(key, NationalCode) else str(key)

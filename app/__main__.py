@@ -1,0 +1,21 @@
+"""`python -m app`: the command line of the server."""
+
+import click
+
+from app.commands.account import account
+from app.commands.audit import audit
+from app.commands.demo import demo
+from app.commands.serve import serve
+from app.commands.verify import verify
+
+
+@click.group()
+def main() -> None:
+    """Suyuan 溯源: food and drug traceability for a city."""
+
+
+for command in (demo, serve, account, audit, verify):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main(prog_name="suyuan")

@@ -1,0 +1,45 @@
+"""`serve`: the server alone, on your data."""
+
+import os
+from pathlib import Path
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+
+from app.commands.options import data_option, settings_or_exit
+from app.database import AlreadyRunningError, only_process
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS = 16
+"""Requests in work at once: captures wait for the group commit, so more than there are cores."""
+
+
+@click.command()
+@data_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def serve(data: Path | None, host: str, port: int) -> None:
+    """Serve the platform (granian, one worker that is started again when it dies)."""
+    settings = settings_or_exit(data)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        with only_process(settings.data):
+            pass
+    except AlreadyRunningError as error:
+        raise click.ClickException(str(error)) from error
+    # The worker is a process of its own and reads its settings from the environment.
+    os.environ["SUYUAN_DATA"] = str(settings.data)
+    Granian(
+        "app.wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=THREADS,
+        respawn_failed_workers=True,
+        respawn_interval=0.1,
+        websockets=False,
+        working_dir=ROOT,
+        log_access=False,
+    ).serve()

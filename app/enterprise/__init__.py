@@ -1,0 +1,1 @@
+"""Pages for enterprises at the handheld."""

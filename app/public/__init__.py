@@ -1,0 +1,1 @@
+"""Pages for consumers: search, the result of a scanned code, its proof. No login, no cookie."""

@@ -1,0 +1,91 @@
+"""Settings: the only reader of the environment. Frozen; a wrong value is named with what was expected and an example.
+
+One TOML file `suyuan.toml` in the data folder, overridden by `SUYUAN_*`. Secrets lie in files of their own under
+`keys/`, never in the environment.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The message names it, what was expected, and an example."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the server was told."""
+
+    data: Path
+    """Folder of everything that is kept."""
+    origin: str
+    """Name of the log, and host of codes that GS1 does not own: `suyuan.example.gov.cn`."""
+    database: str
+    """SQLAlchemy URL."""
+    zone_offset_minutes: int = 480
+    """Offset of the platform's wall clock; no daylight saving in China."""
+    demo_state: Path | None = None
+    """Set by `./suyuan demo` alone: the file that says whether the demo is ready."""
+
+    platform: int = 1
+    """One deployment is one platform."""
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+
+_NAMES = {
+    "origin": "a host name, like suyuan.example.gov.cn",
+    "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
+    "zone_offset_minutes": "minutes east of UTC, like 480",
+    "demo_state": "set by the demo alone",
+}
+DEFAULT_ORIGIN = "suyuan.yunqiao.example"
+
+
+def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """The settings of this process. `overrides` come from the command line.
+
+    Raises: SettingsError naming what is wrong.
+    """
+    data = Path(overrides.pop("data", None) or environ.get("SUYUAN_DATA") or ROOT / "var").resolve()
+    values: dict[str, Any] = {}
+    file = data / "suyuan.toml"
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file}: not TOML: {error}") from error
+    for name in _NAMES:
+        told = environ.get(f"SUYUAN_{name.upper()}")
+        if told is not None:
+            values[name] = told
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    unknown = sorted(set(values) - set(_NAMES))
+    if unknown:
+        raise SettingsError(f"setting {unknown[0]!r}: unknown; there are {', '.join(_NAMES)}")
+    origin = str(values.get("origin", DEFAULT_ORIGIN))
+    if _HOST.fullmatch(origin) is None:
+        raise SettingsError(f"setting origin {origin!r}: expected {_NAMES['origin']}")
+    database = str(values.get("database", f"sqlite:///{data / 'suyuan.sqlite'}"))
+    if not database.startswith("sqlite:"):
+        raise SettingsError(f"setting database {database.split(':')[0]!r}: only sqlite is built yet")
+    offset = values.get("zone_offset_minutes", 480)
+    try:
+        minutes = int(offset)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}"
+        ) from error
+    state = values.get("demo_state")
+    return Settings(data, origin, database, minutes, None if state is None else Path(state))

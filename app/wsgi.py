@@ -1,0 +1,17 @@
+"""What granian loads in its worker: the application on services that live as long as the process."""
+
+import atexit
+import logging
+from contextlib import ExitStack
+
+from app import create_app
+from app.services import open_services
+from app.settings import read_settings
+from trace.times import SystemClock
+
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+_running = ExitStack()
+atexit.register(_running.close)
+application = create_app(_running.enter_context(open_services(read_settings(), SystemClock())))

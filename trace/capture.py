@@ -1,0 +1,195 @@
+"""The capturing door: a parcel is read once, checked, and recorded in one durable transaction.
+
+    bytes -> form -> key -> signature -> disclosures -> event -> keys -> sequencer -> receipt
+
+Everything that needs no state of the log is decided here, before the sequencer is bothered. Nothing here commits.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from trace.epcis.events import EventView, view
+from trace.errors import ParseError, TraceError, UnavailableError, UnknownKeyError, ValidationError
+from trace.identifiers.drug_codes import DrugTraceCode
+from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin
+from trace.identifiers.identify import identify
+from trace.identifiers.uris import key_from_uri, uri_of
+from trace.ledger.canonical import JsonObject
+from trace.ledger.disclosure import Disclosure, item_uris, rebuild
+from trace.ledger.envelope import Parcel, pae
+from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
+from trace.store import ledger_rows, master_rows
+from trace.store.sequencer import Intake, ItemFacts, Receipt, Sequencer
+
+RECEIVED_POINTER = "attests/received"
+"""Not a pointer into the event: the bytes that the platform was given, when it signed for somebody."""
+
+
+class Submit(Protocol):
+    """The sequencer, or whatever stands in front of it."""
+
+    def submit(self, intake: Intake, timeout_s: float = ...) -> Receipt: ...
+
+
+def capture(session: Session, platform: int, origin: str, data: bytes, sequencer: Submit) -> Receipt:
+    """Record a parcel; waits until it is durable.
+
+    `session` is for reading. Raises: the TraceError that names what is wrong with it; UnavailableError when it is not
+    known whether it was recorded: send the same bytes again.
+    """
+    parcel = Parcel.from_bytes(data)
+    return sequencer.submit(check(session, platform, origin, parcel))
+
+
+def check(session: Session, platform: int, origin: str, parcel: Parcel) -> Intake:
+    """Everything about a parcel that does not depend on the order of the log.
+
+    Raises: ParseError, LimitError, ValidationError, UnknownKeyError, SignatureError.
+    """
+    envelope = parcel.envelope
+    payload = parse_payload(envelope)
+    _registered_key(session, platform, parcel, payload).verify(
+        envelope.signature, pae(envelope.payload_type, envelope.payload)
+    )
+    disclosures = tuple(Disclosure.parse(text) for text in parcel.disclosures)
+    if not isinstance(payload, Hop):
+        _match_digests(disclosures, (), payload.head.sd, None)
+        return Intake(parcel, payload, disclosures, None, None, ())
+    received = None if payload.attests is None else payload.attests.received
+    _match_digests(disclosures, payload.items, payload.head.sd, received)
+    event = rebuild(payload.event, disclosures)
+    looked_at = view(event)
+    uris = item_uris(event)
+    by_digest = {each.digest: each.value for each in disclosures}
+    if tuple(by_digest[digest] for digest in payload.items) != uris:
+        raise ValidationError("items: expected the event's keys with a chain, in the order of docs/formats.md 2.4")
+    return Intake(parcel, payload, disclosures, event, looked_at, _facts(session, platform, origin, event, looked_at))
+
+
+class PlatformSigner:
+    """A key of the platform itself (attestation, authority) and its chain, one signature at a time.
+
+    The chain moves only when the log has answered. If it is not known whether a parcel was recorded, that very parcel
+    is sent again before anything new is signed, so that the key never signs twice under one sequence number.
+    """
+
+    def __init__(
+        self, key: PrivateKey, issuer: str, origin: str, platform: int, reading: Callable[[], Any], sequencer: Sequencer
+    ) -> None:
+        """`reading()` opens a session for reading as a context manager."""
+        self._key = key
+        self.issuer = issuer
+        self._origin = origin
+        self._platform = platform
+        self._reading = reading
+        self._sequencer = sequencer
+        self._lock = threading.Lock()
+        self._undecided: Parcel | None = None
+
+    @property
+    def public(self) -> PublicKey:
+        return self._key.public
+
+    def record(self, make: Callable[[Signer], Parcel]) -> Receipt:
+        """Sign what `make` builds and record it. Raises: as `capture`."""
+        with self._lock:
+            if self._undecided is not None:
+                self._submit(self._undecided)
+            with self._reading() as session:
+                seq, prev = ledger_rows.last_of_device(session, self._platform, self._key.key_id)
+            return self._submit(make(Signer(self._key, self.issuer, self._origin, seq, prev)))
+
+    def _submit(self, parcel: Parcel) -> Receipt:
+        self._undecided = parcel
+        try:
+            with self._reading() as session:
+                intake = check(session, self._platform, self._origin, parcel)
+            receipt = self._sequencer.submit(intake)
+        except UnavailableError:
+            raise
+        except TraceError:
+            self._undecided = None
+            raise
+        self._undecided = None
+        return receipt
+
+
+def _registered_key(session: Session, platform: int, parcel: Parcel, payload: Any) -> PublicKey:
+    key_id = parcel.envelope.key_id
+    state = ledger_rows.key(session, platform, key_id)
+    if state is not None:
+        return state.key
+    # The authority's own registration carries the key that signs it; the sequencer takes that as the first leaf only.
+    if isinstance(payload, KeyRegistration) and payload.key.key_id == key_id:
+        return payload.key
+    raise UnknownKeyError(f"key {key_id[:16]}…: not registered in this log")
+
+
+def _match_digests(
+    disclosures: tuple[Disclosure, ...], items: tuple[str, ...], sd: frozenset[str], received: str | None
+) -> None:
+    """Each digest has its disclosure and each disclosure its digest: at intake nothing may be withheld."""
+    told = [each.digest for each in disclosures]
+    wanted = {*items, *sd} | ({received} if received is not None else set())
+    if len(set(told)) != len(told):
+        raise ValidationError("disclosures: one stands twice")
+    if set(told) != wanted:
+        missing, extra = len(wanted - set(told)), len(set(told) - wanted)
+        raise ValidationError(f"disclosures: {missing} digests of the payload have none, {extra} belong to no digest")
+    for each in disclosures:
+        if (each.digest == received) != (each.pointer == RECEIVED_POINTER):
+            raise ValidationError(f"disclosure {each.pointer[:80]!r}: expected {RECEIVED_POINTER} under attests alone")
+
+
+def _facts(
+    session: Session, platform: int, origin: str, event: JsonObject, looked_at: EventView
+) -> tuple[ItemFacts, ...]:
+    """What the index keeps of each key with a chain; every key is checked to be in its canonical spelling."""
+    for uri in (*looked_at.classes, *looked_at.inputs, *looked_at.outputs):
+        key_from_uri(uri, origin)
+    described = _described(event, looked_at)
+    keys = {uri: key_from_uri(uri, origin) for uri in item_uris(event)}
+    prefixes = master_rows.gtins_of_drug_prefixes(
+        session, platform, {key.identification for key in keys.values() if isinstance(key, DrugTraceCode)}
+    )
+    facts = []
+    for uri, key in keys.items():
+        gtin = key.gtin if isinstance(key, Sgtin | Lgtin) else None
+        if isinstance(key, DrugTraceCode) and key.identification in prefixes:
+            gtin = Gtin.parse(prefixes[key.identification])
+        is_lot = isinstance(key, Lgtin)
+        lot, produced, expiry = described if uri in _fresh(looked_at) or "suyuan:scan" in event else (None, None, None)
+        lot_uri = uri_of(Lgtin(gtin, lot), origin) if gtin is not None and lot is not None and not is_lot else None
+        facts.append(ItemFacts(uri, None if gtin is None else str(gtin), lot_uri, produced, expiry))
+    return tuple(facts)
+
+
+def _fresh(looked_at: EventView) -> tuple[str, ...]:
+    """The keys that `ilmd` describes: all of a commissioning, the outputs of a transformation."""
+    return looked_at.outputs or (*looked_at.epcs, *looked_at.classes)
+
+
+def _described(event: JsonObject, looked_at: EventView) -> tuple[str | None, str | None, str | None]:
+    """Lot, production date and expiry, from ilmd or from the raw scan of one code."""
+    ilmd = event.get("ilmd")
+    if isinstance(ilmd, dict):
+        lot, produced, expiry = (
+            ilmd.get(f"cbvmda:{name}") for name in ("lotNumber", "productionDate", "itemExpirationDate")
+        )
+        for value in (lot, produced, expiry):
+            if value is not None and not isinstance(value, str):
+                raise ParseError(f"ilmd: expected text, got {str(value)[:40]!r}")
+        return lot, produced, expiry
+    raw = event.get("suyuan:scan")
+    if isinstance(raw, str) and looked_at.event_type == "ObjectEvent":
+        found = identify(raw, today=looked_at.event_time.date())
+        return (
+            found.lot,
+            None if found.produced is None else found.produced.isoformat(),
+            None if found.expiry is None else found.expiry.isoformat(),
+        )
+    return None, None, None

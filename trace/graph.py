@@ -1,0 +1,74 @@
+"""What went into what: which leaves belong to the story of a thing, and why. Pure.
+
+    thing --inside--> case --inside--> pallet          a step of a container counts from pack to unpack
+      |
+      +--of lot--> lot --made in--> transformation --from--> input lot --> ...
+
+The caller gathers edges level by level; this file decides which of a neighbour's steps count.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_DEPTH = 20
+"""Levels of containers, and of transformations: deeper is a loop or an attack."""
+
+
+class Via(StrEnum):
+    """Why a step belongs to the story of a thing."""
+
+    SELF = "self"
+    """The step names the thing itself."""
+    CONTAINER = "container"
+    """The step names a case or pallet that the thing was inside of at that time."""
+    LOT = "lot"
+    """The step names the lot of the thing."""
+    INPUT = "input"
+    """The step belongs to something the thing was made from."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of a thing's chain that counts: leaves in [from_leaf, to_leaf]; None is open."""
+
+    item_id: int
+    via: Via
+    from_leaf: int = 0
+    to_leaf: int | None = None
+
+    def holds(self, leaf_index: int) -> bool:
+        return self.from_leaf <= leaf_index and (self.to_leaf is None or leaf_index <= self.to_leaf)
+
+    def narrowed(self, item_id: int, via: Via, from_leaf: int, to_leaf: int | None) -> "Span | None":
+        """The span of a neighbour, no wider than this one; None when they do not meet."""
+        start = max(self.from_leaf, from_leaf)
+        ends = [end for end in (self.to_leaf, to_leaf) if end is not None]
+        end = min(ends) if ends else None
+        return None if end is not None and end < start else Span(item_id, via, start, end)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One leaf of the story and what it names."""
+
+    leaf_index: int
+    item_id: int
+    via: Via
+
+
+def steps(spans: Iterable[Span], hops: Iterable[tuple[int, int]]) -> list[Step]:
+    """The leaves that count, each once, under the closest relation. `hops` are (item id, leaf index)."""
+    by_item: dict[int, list[Span]] = {}
+    for span in spans:
+        by_item.setdefault(span.item_id, []).append(span)
+    rank = {via: n for n, via in enumerate(Via)}
+    best: dict[int, Step] = {}
+    for item_id, leaf_index in hops:
+        for span in by_item.get(item_id, []):
+            if not span.holds(leaf_index):
+                continue
+            known = best.get(leaf_index)
+            if known is None or rank[span.via] < rank[known.via]:
+                best[leaf_index] = Step(leaf_index, item_id, span.via)
+    return [best[leaf_index] for leaf_index in sorted(best)]

@@ -1,0 +1,139 @@
+"""The canonical URI of a key: the one spelling under which a thing is recorded, hashed and looked up.
+
+    https://id.gs1.org/01/09520000000035/21/A7      a GS1 key: uncompressed Digital Link on GS1's own domain
+    https://<origin host>/id/cn-drug/9900003…       a code that GS1 does not own: on the domain of the log
+
+One key has one URI and the other way round: only unreserved characters stand unencoded, and another spelling of the
+same thing is refused, not repaired. What people print and scan is read by `digital_link` and `identify`.
+"""
+
+from collections.abc import Iterable
+
+from trace.errors import ParseError
+from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
+from trace.identifiers.drug_codes import DrugApprovalNumber, DrugTraceCode
+from trace.identifiers.element_string import Element
+from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
+from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
+from trace.identifiers.national import NationalCode
+from trace.identifiers.percent import decode_strictly, encode
+
+Key = Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | NationalCode
+
+_NATIONAL = {
+    "cn-drug": DrugTraceCode,
+    "cn-drug-approval": DrugApprovalNumber,
+    "cn-uscc": Uscc,
+    "cn-sc": FoodProductionLicence,
+    "cn-jy": FoodOperationLicence,
+}
+"""Schemes with rules of their own."""
+
+
+def national_code(scheme: str, value: str) -> NationalCode:
+    """The code of this scheme, checked by its rules where we know them. Raises: ParseError."""
+    known = _NATIONAL.get(scheme)
+    return NationalCode(scheme, value) if known is None else known(value)
+
+
+def uri_of(key: Key, origin_host: str) -> str:
+    """The canonical URI. `origin_host`: domain of the log's origin, home of the codes that GS1 does not own."""
+    match key:
+        case NationalCode(scheme, value):
+            return f"https://{origin_host}/id/{scheme}/{encode(value)}"
+        case Gtin(digits):
+            path = f"/01/{digits}"
+        case Sgtin(gtin, serial):
+            path = f"/01/{gtin}/21/{encode(serial)}"
+        case Lgtin(gtin, lot):
+            path = f"/01/{gtin}/10/{encode(lot)}"
+        case Sscc(digits):
+            path = f"/00/{digits}"
+        case Gln(digits):
+            path = f"/414/{digits}"
+        case Sgln(gln, extension):
+            path = f"/414/{gln}/254/{encode(extension)}"
+    return CANONICAL_STEM + path
+
+
+def key_from_uri(uri: str, origin_host: str) -> Key:
+    """The key of a canonical URI.
+
+    Raises: ParseError when it is not canonical, even if it names a key.
+    """
+    national = f"https://{origin_host}/id/"
+    if uri.startswith(national):
+        scheme, _, value = uri.removeprefix(national).partition("/")
+        key: Key = national_code(scheme, decode_strictly(value))
+    else:
+        key = key_of_path(DigitalLink.parse(uri).path)
+    canonical = uri_of(key, origin_host)
+    if uri != canonical:
+        raise ParseError(f"URI {uri[:120]!r}: expected the canonical spelling {canonical!r}.")
+    return key
+
+
+def key_of_path(path: tuple[Element, ...]) -> Key:
+    """The key that these elements name exactly, in the order of a Digital Link path.
+
+    Raises: ParseError when no key of ours has just these AIs.
+    """
+    match path:
+        case (("01", gtin),):
+            return Gtin(gtin)
+        case (("01", gtin), ("21", serial)):
+            return Sgtin(Gtin(gtin), serial)
+        case (("01", gtin), ("10", lot)):
+            return Lgtin(Gtin(gtin), lot)
+        case (("00", sscc),):
+            return Sscc(sscc)
+        case (("414", gln),):
+            return Gln(gln)
+        case (("414", gln), ("254", extension)):
+            return Sgln(Gln(gln), extension)
+    ais = "".join(f"({ai})" for ai, _ in path)
+    raise ParseError(f"{ais}: expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).")
+
+
+def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
+    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place.
+
+    What a logistic unit contains, AI (02), is not what the code identifies.
+    """
+    values = dict(elements)
+    gtin = Gtin(values["01"]) if "01" in values else None
+    gln = Gln(values["414"]) if "414" in values else None
+    found: list[Key] = []
+    if gtin is not None and "21" in values:
+        found.append(Sgtin(gtin, values["21"]))
+    if gtin is not None and "10" in values:
+        found.append(Lgtin(gtin, values["10"]))
+    if "00" in values:
+        found.append(Sscc(values["00"]))
+    if gtin is not None:
+        found.append(gtin)
+    if gln is not None and "254" in values:
+        found.append(Sgln(gln, values["254"]))
+    if gln is not None:
+        found.append(gln)
+    return tuple(found)
+
+
+def path_of(uri: str) -> str:
+    """The path of a canonical URI, as it stands there: `/01/09520000000035/21/A7`, `/id/cn-drug/9900003…`."""
+    return "/" + uri.split("/", 3)[3]
+
+
+def gtin_of(key: Key) -> Gtin | None:
+    """The trade item that a key is of, where the key says it."""
+    match key:
+        case Gtin():
+            return key
+        case Sgtin(gtin, _) | Lgtin(gtin, _):
+            return gtin
+    return None
+
+
+def lot_of(key: Key) -> str | None:
+    """The lot number that a key says. The lot of an item is not in its key: it is in the record of its production."""
+    return key.lot if isinstance(key, Lgtin) else None

@@ -1,0 +1,230 @@
+"""Reading the ledger's tables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from trace.errors import NotFoundError
+from trace.ledger.checkpoint import Checkpoint
+from trace.ledger.disclosure import Access
+from trace.ledger.envelope import Envelope
+from trace.ledger.keys import Algorithm, PublicKey
+from trace.store.rows import CheckpointRow, DisclosureRow, EnvelopeRow, HeadRow, KeyRow, LeafRow
+
+
+@dataclass(frozen=True)
+class LogHead:
+    """The committed head of the log."""
+
+    origin: str
+    size: int
+    root: bytes
+    rcv_ms: int
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """A registered key as it stands now."""
+
+    key: PublicKey
+    issuer: str
+    role: str
+    registered_leaf: int
+    revoked_leaf: int | None
+    frozen_ms: int | None
+
+
+@dataclass(frozen=True)
+class StoredLeaf:
+    """A leaf as stored; `audit` looks whether the two agree."""
+
+    index: int
+    record: str
+    leaf_hash: bytes
+    envelope_leaf: int
+
+
+@dataclass(frozen=True)
+class StoredEnvelope:
+    """An envelope as stored."""
+
+    leaf_index: int
+    envelope: Envelope
+    payload_hash: bytes
+    seq: int
+    prev: bytes | None
+    rcv_ms: int
+
+
+def head(session: Session, platform: int) -> LogHead | None:
+    row = session.get(HeadRow, platform)
+    return None if row is None else LogHead(row.origin, row.size, row.root, row.rcv_ms)
+
+
+def leaf_hashes(session: Session, platform: int, start: int, end: int) -> list[bytes]:
+    """Stored leaf hashes of [start, end)."""
+    query = (
+        select(LeafRow.leaf_hash)
+        .where(LeafRow.platform == platform, LeafRow.leaf_index >= start, LeafRow.leaf_index < end)
+        .order_by(LeafRow.leaf_index)
+    )
+    return list(session.scalars(query))
+
+
+def leaves(session: Session, platform: int, start: int = 0, end: int | None = None) -> Iterator[StoredLeaf]:
+    """Leaves of [start, end) in order, a thousand at a time."""
+    query = (
+        select(LeafRow.leaf_index, LeafRow.record, LeafRow.leaf_hash, LeafRow.envelope_leaf)
+        .where(LeafRow.platform == platform, LeafRow.leaf_index >= start)
+        .order_by(LeafRow.leaf_index)
+        .execution_options(yield_per=1000)
+    )
+    if end is not None:
+        query = query.where(LeafRow.leaf_index < end)
+    for row in session.execute(query):
+        yield StoredLeaf(*row)
+
+
+def leaves_at(session: Session, platform: int, indexes: list[int]) -> dict[int, StoredLeaf]:
+    query = select(LeafRow.leaf_index, LeafRow.record, LeafRow.leaf_hash, LeafRow.envelope_leaf).where(
+        LeafRow.platform == platform, LeafRow.leaf_index.in_(indexes)
+    )
+    return {row[0]: StoredLeaf(*row) for row in session.execute(query)}
+
+
+_ENVELOPE = (
+    EnvelopeRow.leaf_index,
+    EnvelopeRow.payload_type,
+    EnvelopeRow.payload,
+    EnvelopeRow.key_id,
+    EnvelopeRow.signature,
+    EnvelopeRow.payload_hash,
+    EnvelopeRow.seq,
+    EnvelopeRow.prev,
+    EnvelopeRow.rcv_ms,
+)
+
+
+def envelopes_at(session: Session, platform: int, indexes: list[int]) -> dict[int, StoredEnvelope]:
+    """By the leaf index of their first part."""
+    query = select(*_ENVELOPE).where(EnvelopeRow.platform == platform, EnvelopeRow.leaf_index.in_(indexes))
+    return {row[0]: _envelope(row) for row in session.execute(query)}
+
+
+def envelope_by_payload(session: Session, platform: int, payload_hash: bytes, key_id: str) -> StoredEnvelope | None:
+    query = select(*_ENVELOPE).where(
+        EnvelopeRow.platform == platform, EnvelopeRow.payload_hash == payload_hash, EnvelopeRow.key_id == key_id
+    )
+    row = session.execute(query).first()
+    return None if row is None else _envelope(row)
+
+
+def envelopes_by_seq(session: Session, platform: int, key_id: str, seqs: list[int]) -> dict[int, StoredEnvelope]:
+    """A device's envelopes with these sequence numbers."""
+    query = select(*_ENVELOPE).where(
+        EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id, EnvelopeRow.seq.in_(seqs)
+    )
+    return {row[6]: _envelope(row) for row in session.execute(query)}
+
+
+def last_of_device(session: Session, platform: int, key_id: str) -> tuple[int, bytes | None]:
+    """The device's highest sequence number here and the payload hash that carried it; (0, None) for none."""
+    query = (
+        select(EnvelopeRow.seq, EnvelopeRow.payload_hash)
+        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
+        .order_by(EnvelopeRow.seq.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return (0, None) if row is None else (row[0], row[1])
+
+
+def disclosures_of(
+    session: Session, platform: int, indexes: list[int], access: tuple[Access, ...] | None = None
+) -> dict[int, list[str]]:
+    """Disclosure texts by leaf index, in their order; `access` keeps only these classes."""
+    query = (
+        select(DisclosureRow.leaf_index, DisclosureRow.text)
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
+    )
+    if access is not None:
+        query = query.where(DisclosureRow.access.in_([str(each) for each in access]))
+    found: dict[int, list[str]] = {}
+    for leaf_index, text in session.execute(query):
+        found.setdefault(leaf_index, []).append(text)
+    return found
+
+
+def keys(session: Session, platform: int) -> dict[str, KeyState]:
+    """All registered keys by key id."""
+    return {row.key_id: _key(row) for row in session.scalars(select(KeyRow).where(KeyRow.platform == platform))}
+
+
+def key(session: Session, platform: int, key_id: str) -> KeyState | None:
+    row = session.get(KeyRow, (platform, key_id))
+    return None if row is None else _key(row)
+
+
+def keys_of_issuer(session: Session, platform: int, issuer: str) -> list[KeyState]:
+    query = select(KeyRow).where(KeyRow.platform == platform, KeyRow.issuer == issuer)
+    return [_key(row) for row in session.scalars(query)]
+
+
+def newest_checkpoint(session: Session, platform: int, origin: str) -> Checkpoint | None:
+    row = session.scalars(
+        select(CheckpointRow).where(CheckpointRow.platform == platform).order_by(CheckpointRow.size.desc()).limit(1)
+    ).first()
+    return None if row is None else Checkpoint(origin, row.size, row.root, row.note)
+
+
+def add_checkpoint(session: Session, platform: int, checkpoint: Checkpoint, signed_ms: int) -> None:
+    session.add(
+        CheckpointRow(
+            platform=platform,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            note=checkpoint.note,
+            signed_ms=signed_ms,
+        )
+    )
+
+
+def checkpoints(session: Session, platform: int, origin: str) -> list[Checkpoint]:
+    """All, oldest first."""
+    query = select(CheckpointRow).where(CheckpointRow.platform == platform).order_by(CheckpointRow.size)
+    return [Checkpoint(origin, row.size, row.root, row.note) for row in session.scalars(query)]
+
+
+def envelope_count(session: Session, platform: int) -> int:
+    count = session.scalar(select(func.count()).select_from(EnvelopeRow).where(EnvelopeRow.platform == platform))
+    return int(count or 0)
+
+
+def require_head(session: Session, platform: int) -> LogHead:
+    """Raises: NotFoundError when there is no log yet."""
+    found = head(session, platform)
+    if found is None:
+        raise NotFoundError("there is no log here yet")
+    return found
+
+
+def _envelope(row: Any) -> StoredEnvelope:
+    leaf_index, payload_type, payload, key_id, signature, payload_hash, seq, prev, rcv_ms = row
+    return StoredEnvelope(
+        leaf_index, Envelope(payload_type, payload, key_id, signature), payload_hash, seq, prev, rcv_ms
+    )
+
+
+def _key(row: KeyRow) -> KeyState:
+    return KeyState(
+        PublicKey(Algorithm(row.algorithm), row.raw),
+        row.issuer,
+        row.role,
+        row.registered_leaf,
+        row.revoked_leaf,
+        row.frozen_ms,
+    )

@@ -1,0 +1,231 @@
+"""The index: things, their hops, what was inside what, what was made from what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from trace.store.rows import ContainmentRow, EventRow, ItemHopRow, ItemRow, TransformationRow
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing with a hop chain."""
+
+    item_id: int
+    uri: str
+    gtin: str | None
+    lot_item: int | None
+    produced: str | None
+    expiry: str | None
+    hops: int
+
+
+@dataclass(frozen=True)
+class ItemHop:
+    """The `ord`-th hop of a thing is this leaf."""
+
+    item_id: int
+    leaf_index: int
+    ord: int
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A thing was inside another, from its pack leaf until `to_leaf` (None: still)."""
+
+    child: int
+    parent: int
+    from_leaf: int
+    to_leaf: int | None
+
+
+@dataclass(frozen=True)
+class IndexedEvent:
+    """What the index knows of an event."""
+
+    leaf_index: int
+    event_id: str
+    event_type: str
+    action: str | None
+    biz_step: str | None
+    disposition: str | None
+    event_ms: int
+    offset_minutes: int
+    rcv_ms: int
+    read_point: str | None
+    issuer: str
+    attested_for: str | None
+    celsius_low: float | None
+    celsius_high: float | None
+    celsius_alarm: bool
+
+
+_ITEM = (
+    ItemRow.item_id,
+    ItemRow.uri,
+    ItemRow.gtin,
+    ItemRow.lot_item,
+    ItemRow.produced,
+    ItemRow.expiry,
+    ItemRow.hops,
+)
+
+
+def item_by_uri(session: Session, platform: int, uri: str) -> Item | None:
+    row = session.execute(select(*_ITEM).where(ItemRow.platform == platform, ItemRow.uri == uri)).first()
+    return None if row is None else Item(*row)
+
+
+def items(session: Session, platform: int, ids: Iterable[int]) -> dict[int, Item]:
+    query = select(*_ITEM).where(ItemRow.platform == platform, ItemRow.item_id.in_(sorted(ids)))
+    return {row[0]: Item(*row) for row in session.execute(query)}
+
+
+def has_units(session: Session, platform: int, lot_item: int) -> bool:
+    """Whether a serialised thing names this lot."""
+    query = select(ItemRow.item_id).where(ItemRow.platform == platform, ItemRow.lot_item == lot_item).limit(1)
+    return session.scalar(query) is not None
+
+
+def hops_of(session: Session, platform: int, ids: Iterable[int]) -> list[ItemHop]:
+    query = (
+        select(ItemHopRow.item_id, ItemHopRow.leaf_index, ItemHopRow.ord)
+        .where(ItemHopRow.platform == platform, ItemHopRow.item_id.in_(sorted(ids)))
+        .order_by(ItemHopRow.leaf_index)
+    )
+    return [ItemHop(*row) for row in session.execute(query)]
+
+
+def stays_of(session: Session, platform: int, children: Iterable[int]) -> list[Stay]:
+    """Where these things were inside."""
+    query = select(ContainmentRow.child, ContainmentRow.parent, ContainmentRow.from_leaf, ContainmentRow.to_leaf).where(
+        ContainmentRow.platform == platform, ContainmentRow.child.in_(sorted(children))
+    )
+    return [Stay(*row) for row in session.execute(query)]
+
+
+def inside_now(session: Session, platform: int, parent: int) -> list[str]:
+    """URIs of what a container holds now."""
+    query = (
+        select(ItemRow.uri)
+        .join(
+            ContainmentRow, and_(ContainmentRow.platform == ItemRow.platform, ContainmentRow.child == ItemRow.item_id)
+        )
+        .where(ItemRow.platform == platform, ContainmentRow.parent == parent, ContainmentRow.to_leaf.is_(None))
+        .order_by(ItemRow.uri)
+    )
+    return list(session.scalars(query))
+
+
+def made_in(session: Session, platform: int, ids: Iterable[int]) -> dict[int, list[int]]:
+    """Leaf indexes of the transformations that these things came out of, by item."""
+    query = (
+        select(TransformationRow.item_id, TransformationRow.leaf_index)
+        .where(
+            TransformationRow.platform == platform,
+            TransformationRow.item_id.in_(sorted(ids)),
+            TransformationRow.is_output.is_(True),
+        )
+        .order_by(TransformationRow.leaf_index)
+    )
+    found: dict[int, list[int]] = {}
+    for item_id, leaf_index in session.execute(query):
+        found.setdefault(item_id, []).append(leaf_index)
+    return found
+
+
+def inputs_of(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, list[int]]:
+    """Items that went into these transformations, by leaf index."""
+    query = (
+        select(TransformationRow.leaf_index, TransformationRow.item_id)
+        .where(
+            TransformationRow.platform == platform,
+            TransformationRow.leaf_index.in_(sorted(leaves)),
+            TransformationRow.is_output.is_(False),
+        )
+        .order_by(TransformationRow.item_id)
+    )
+    found: dict[int, list[int]] = {}
+    for leaf_index, item_id in session.execute(query):
+        found.setdefault(leaf_index, []).append(item_id)
+    return found
+
+
+_EVENT = (
+    EventRow.leaf_index,
+    EventRow.event_id,
+    EventRow.event_type,
+    EventRow.action,
+    EventRow.biz_step,
+    EventRow.disposition,
+    EventRow.event_ms,
+    EventRow.offset_minutes,
+    EventRow.rcv_ms,
+    EventRow.read_point,
+    EventRow.issuer,
+    EventRow.attested_for,
+    EventRow.celsius_low,
+    EventRow.celsius_high,
+    EventRow.celsius_alarm,
+)
+
+
+def events_at(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, IndexedEvent]:
+    query = select(*_EVENT).where(EventRow.platform == platform, EventRow.leaf_index.in_(sorted(leaves)))
+    return {row[0]: _event(row) for row in session.execute(query)}
+
+
+def event_bodies(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, str]:
+    """Events as captured (RFC 8785), by leaf index."""
+    query = select(EventRow.leaf_index, EventRow.body).where(
+        EventRow.platform == platform, EventRow.leaf_index.in_(sorted(leaves))
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def hops_at(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, dict[str, int]]:
+    """URI to `ord` of every thing named in these leaves."""
+    query = (
+        select(ItemHopRow.leaf_index, ItemRow.uri, ItemHopRow.ord)
+        .join(ItemRow, and_(ItemRow.platform == ItemHopRow.platform, ItemRow.item_id == ItemHopRow.item_id))
+        .where(ItemHopRow.platform == platform, ItemHopRow.leaf_index.in_(sorted(leaves)))
+    )
+    found: dict[int, dict[str, int]] = {}
+    for leaf_index, uri, ord_ in session.execute(query):
+        found.setdefault(leaf_index, {})[uri] = ord_
+    return found
+
+
+def recent_of_party(session: Session, platform: int, pseudonym: str, limit: int) -> list[IndexedEvent]:
+    """The newest events signed by a party or recorded for it, newest first."""
+    query = (
+        select(*_EVENT)
+        .where(
+            EventRow.platform == platform,
+            or_(EventRow.issuer == pseudonym, EventRow.attested_for == pseudonym),
+        )
+        .order_by(EventRow.leaf_index.desc())
+        .limit(limit)
+    )
+    return [_event(row) for row in session.execute(query)]
+
+
+def main_items_of(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, str]:
+    """One URI a leaf: what the event is about (its first item), for lists of events."""
+    query = (
+        select(ItemHopRow.leaf_index, ItemRow.uri)
+        .join(ItemRow, and_(ItemRow.platform == ItemHopRow.platform, ItemRow.item_id == ItemHopRow.item_id))
+        .where(ItemHopRow.platform == platform, ItemHopRow.leaf_index.in_(sorted(leaves)))
+        .order_by(ItemHopRow.leaf_index, ItemHopRow.item_id)
+    )
+    found: dict[int, str] = {}
+    for leaf_index, uri in session.execute(query):
+        found.setdefault(leaf_index, uri)
+    return found
+
+
+def _event(row: Any) -> IndexedEvent:
+    return IndexedEvent(*row)
