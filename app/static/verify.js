@@ -137,7 +137,8 @@ async function signature(pkg) {
 
 // The role of a key says what it may sign (docs/formats.md, section 2).
 function authorised(index, { type, key, revoke, attests }, { role, issuer }, keys) {
-  if (type === "hop") return role === (attests ? "attestation" : "device");
+  // The platform never signs as if it had been there, nobody else for others.
+  if (type === "hop") return (attests ? ["attestation"] : ["device", "enterprise"]).includes(role);
   if (revoke) return role === "authority" || (role === "enterprise" && keys.get(revoke.key)?.issuer === issuer);
   if (!key || index === 0) return true;
   if (role === "authority") return ["enterprise", "device", "attestation"].includes(key.role);
