@@ -59,7 +59,8 @@ def record(language: str, last: dict[str, object] | None = None) -> str:
 
 def blacklist(**changes: object) -> str:
     counts = {"published": 1, "expired": 1, "hearing": 1, "repaired": 1}
-    context = {"entries": samples.blacklist(), "filters": {}, "counts": counts} | changes
+    account = {"display_zh": "市监员甲", "display_en": "Regulator A"}
+    context = {"account": account, "entries": samples.blacklist(), "filters": {}, "counts": counts} | changes
     return render_template("regulator/blacklist.html", **context)
 
 

@@ -73,9 +73,8 @@ def test_a_step_says_how_it_belongs_to_the_thing_and_who_signed_for_whom() -> No
 
 def test_a_step_recorded_late_or_not_yet_published_says_so() -> None:
     at = datetime(2026, 11, 10, 1, 0, tzinfo=UTC)
-    late = samples.hop("storing", at, received_at=at + timedelta(days=5), published=False, quantity="62.4 kg")
+    late = samples.hop("storing", at, received_at=at + timedelta(days=5), published=False)
     assert page(hops=(late,)).head[0].notes == (
-        Words("note.quantity", {"quantity": "62.4 kg"}),
         Words("note.late", num=5),
         Words("note.fresh"),
     )

@@ -3,6 +3,7 @@
 Everything is real here: pseudo-terminals, processes, HTTP, the database on disk.
 """
 
+import base64
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -24,13 +25,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
 
 
 def page(demo: RunningDemo, path: str, language: str = "zh") -> httpx.Response:
-    return httpx.get(
-        f"{demo.url}{path}",
-        params={"lang": language},
-        headers={"Accept": "text/html"},
-        follow_redirects=True,
-        timeout=20,
-    )
+    join = "&" if "?" in path else "?"
+    address = f"{demo.url}{path}{join}lang={language}"
+    return httpx.get(address, headers={"Accept": "text/html"}, follow_redirects=True, timeout=20)
 
 
 def proof(demo: RunningDemo, path: str) -> dict[str, Any]:
@@ -164,9 +161,8 @@ def test_a_downloaded_proof_checks_offline_and_a_changed_one_does_not(demo: Runn
 
     payload = package["entries"][-1]["envelope"]["payload"]
     at = len(payload) // 2
-    package["entries"][-1]["envelope"]["payload"] = (
-        payload[:at] + ("A" if payload[at] != "A" else "B") + payload[at + 1 :]
-    )
+    other = "A" if payload[at] != "A" else "B"
+    package["entries"][-1]["envelope"]["payload"] = payload[:at] + other + payload[at + 1 :]
     file.write_text(json.dumps(package), encoding="utf-8")
     changed = run("app", "verify", str(file), "--log-key", package["logKey"])
     assert changed.returncode == 1, changed.stdout + changed.stderr
@@ -174,8 +170,6 @@ def test_a_downloaded_proof_checks_offline_and_a_changed_one_does_not(demo: Runn
 
 def test_a_proof_tells_of_no_other_thing(demo: RunningDemo) -> None:
     text = json.dumps(proof(demo, "/01/09520000000028/21/88000001"))
-    import base64
-
     told = "".join(
         base64.urlsafe_b64decode(each + "=" * (-len(each) % 4)).decode("utf-8")
         for entry in json.loads(text)["entries"]
@@ -277,6 +271,5 @@ def test_no_address_answers_500(demo: RunningDemo) -> None:
         "/demo/edge/x",
         "/enterprise/x",
     ):
-        assert httpx.get(demo.url + path, headers={"Accept": "text/html"}, timeout=20).status_code in (303, 400, 404), (
-            path
-        )
+        answer = httpx.get(demo.url + path, headers={"Accept": "text/html"}, timeout=20)
+        assert answer.status_code in (303, 400, 404), path

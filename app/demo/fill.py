@@ -151,6 +151,7 @@ def _master_data(services: Services, city: dict[str, Any], pseudonyms: dict[str,
             pseudonyms[told["maker"]],
             told.get("approval"),
             told.get("drug_prefix"),
+            told.get("image"),
         )
         for gtin, told in city["products"].items()
     ]

@@ -320,8 +320,6 @@ def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, langu
 def _notes(hop: Hop, story: Story, language: str) -> list[Words]:
     notes = []
     tail = {"tail": hop.subject.rsplit("/", 1)[-1][-5:]}
-    if hop.quantity and hop.via is Via.SELF:
-        notes.append(Words("note.quantity", {"quantity": hop.quantity}))
     if hop.via is Via.CONTAINER:
         notes.append(Words("note.container", tail))
     elif hop.via is Via.LOT and story.kind != "lot":
