@@ -62,8 +62,11 @@ class Process:
 
     def _read(self) -> None:
         assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            self.lines.append(line.rstrip("\n"))
+        with Path(self._log.name).open("a", encoding="utf-8") as log:
+            for line in self.popen.stdout:
+                self.lines.append(line.rstrip("\n"))
+                log.write(line)
+                log.flush()
 
     def said(self, kind: str) -> list[dict[str, Any]]:
         """JSON lines of this kind, so far."""
@@ -97,10 +100,11 @@ class Process:
 
     def _ended(self) -> None:
         self.popen.wait()
-        self._reader.join(10)
-        if self.popen.stdout is not None:
-            self.popen.stdout.close()
         self._log.close()
+        self._reader.join(10)
+        # A grandchild that outlives its parent still holds the pipe: closing it under the reader would wait for ever.
+        if self.popen.stdout is not None and not self._reader.is_alive():
+            self.popen.stdout.close()
 
 
 class RunningDemo:
