@@ -15,6 +15,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 from app import create_app
 from app.access.accounts import Account, add_account, open_session
@@ -157,7 +158,7 @@ def csrf_token(page: TestResponse) -> str:
     return found[1]
 
 
-def problem(answer: TestResponse) -> dict[str, Any]:
+def problem(answer: Response) -> dict[str, Any]:
     """The problem details of an answer (RFC 9457), form checked."""
     assert answer.mimetype == "application/problem+json", answer.text
     told: dict[str, Any] = answer.get_json()
