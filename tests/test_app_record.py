@@ -100,7 +100,7 @@ def test_the_public_page_says_that_the_platform_signed(
 def test_a_step_of_a_device_does_not_say_so(here: World) -> None:
     here.record("D1")
     page = here.visitor().get(f"/01/{GTIN}/21/D1", headers=HTML)
-    assert "代签" not in page.text
+    assert "这一步由平台代签" not in page.text
 
 
 def test_the_payload_names_the_enterprise_and_keeps_what_was_received_secret(here: World, browser: FlaskClient) -> None:
