@@ -57,6 +57,8 @@ class Database:
         self._lock = FifoLock()
         self._writer = _engine(url, begin="BEGIN IMMEDIATE", pool_size=1)
         self._reader = _engine(url, begin="BEGIN", pool_size=8)
+        # A stored text with a damaged byte is read with a replacement character: audit names its row, pages go on.
+        event.listen(self._reader, "connect", _read_damaged_text)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -107,6 +109,10 @@ def _engine(url: str, begin: str, pool_size: int) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _read_damaged_text(connection: Any, _record: Any) -> None:
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
 
 @contextmanager

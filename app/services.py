@@ -64,7 +64,7 @@ class Services:
         self.sequencer = Sequencer(settings.platform, settings.origin, keys.item_secret, database.writing, clock)
         self.authority = self._signer(keys.authority, keys.authority_issuer)
         self.attestation = self._signer(keys.attestation, keys.platform_issuer)
-        self._publisher = Publisher(settings.platform, keys.log, clock)
+        self._publisher = Publisher(settings.platform, keys.log)
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._publish_loop, name="publisher", daemon=True)

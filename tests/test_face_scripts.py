@@ -150,9 +150,20 @@ def record(page: Page, app: Flask, posted: list[str]) -> Page:
     return page
 
 
+BURST = """(code) => { for (const key of code) {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    document.execCommand("insertText", false, key);
+} }"""
+
+
+def burst(page: Page, code: str) -> None:
+    """Keys without a pause between them. Typed from outside they would be as slow as this machine is busy."""
+    page.evaluate(BURST, code)
+
+
 def scan(page: Page, code: str, end: str = "Enter") -> None:
     """As a scanner in keyboard mode does."""
-    page.keyboard.type(code)
+    burst(page, code)
     page.keyboard.press(end)
 
 
@@ -192,11 +203,11 @@ def test_the_same_code_twice_in_one_trigger_pull_is_sent_once(record: Page, post
 def test_a_separator_arrives_however_the_scanner_spells_it(record: Page, posted: list[str]) -> None:
     for number, spelling in enumerate(("{GS}", "<GS>", "~029", "␝")):
         scan(record, f"10LOT{number}{spelling}21AB")
-    record.keyboard.type("10LOT4")
+    burst(record, "10L4")  # too short to be taken for a whole scan while the next key is on its way
     record.keyboard.press("Control+BracketRight")
     scan(record, "21AB")
     record.wait_for_function("document.querySelectorAll('.done li').length === 5")
-    assert posted == [f"10LOT{number}\x1d21AB" for number in range(5)]
+    assert posted == [*(f"10LOT{number}\x1d21AB" for number in range(4)), "10L4\x1d21AB"]
 
 
 def test_full_width_characters_are_folded_and_the_person_is_told(record: Page, posted: list[str]) -> None:

@@ -1,21 +1,22 @@
 """The auditing door: everything is computed again from the stored rows, and every contradiction is named.
 
     leaf      numbering, spelling, hash, time order
-    envelope  hash in the leaf, columns, signature under the key as registered before this leaf
+    envelope  hash in the leaf, columns, signature under a key that was registered before this leaf and may do this
     chains    device (seq, prev) and item (ord, previous leaf)
     told      each disclosure belongs to a digest; item keys belong to their URIs
-    index     event and hop rows say what the envelope says
+    index     event, hop, item and key rows say what the envelopes say
     tree      head and every checkpoint, with its signature
 
-Reads only. Erased disclosures are no fault; they are counted.
+Reads only. Erased disclosures are no fault; they are counted. Not looked at: containment and transformation rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from trace.errors import TraceError
+from trace.epcis.events import view
+from trace.errors import NotFoundError, TraceError
 from trace.ledger.canonical import canonical
 from trace.ledger.checkpoint import open_checkpoint, parse_verifier_key
 from trace.ledger.disclosure import Disclosure, item_uris, rebuild
@@ -23,9 +24,10 @@ from trace.ledger.envelope import pae
 from trace.ledger.keys import PublicKey
 from trace.ledger.leaf import ItemLine, KeyLine, Leaf, RevokeLine, item_key, record_hash
 from trace.ledger.merkle import Tree
-from trace.ledger.payload import Hop, Statement, parse_payload
+from trace.ledger.payload import Hop, KeyRegistration, Statement, digests, parse_payload
 from trace.store import ledger_rows, trace_rows
-from trace.store.ledger_rows import StoredEnvelope, StoredLeaf
+from trace.store.ledger_rows import StoredDisclosure, StoredEnvelope, StoredLeaf
+from trace.store.trace_rows import IndexedEvent
 
 BATCH = 500
 """Leaves looked at together."""
@@ -41,6 +43,37 @@ class Finding:
 
 
 @dataclass
+class _Key:
+    """A key as the leaves so far say."""
+
+    key: PublicKey
+    issuer: str
+    role: str
+    registered: int
+    revoked: int | None = None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """One payload of a device's chain."""
+
+    leaf_index: int
+    payload_hash: bytes
+    prev: bytes | None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the tables hold of one batch of leaves, by leaf index."""
+
+    envelopes: dict[int, StoredEnvelope]
+    disclosures: dict[int, list[StoredDisclosure]]
+    events: dict[int, IndexedEvent]
+    bodies: dict[int, str]
+    hops: dict[int, dict[str, int]]
+
+
+@dataclass
 class Audit:
     """One run over one log. `findings()` yields as it goes; the counts are right when it has ended."""
 
@@ -48,30 +81,31 @@ class Audit:
     origin: str
     log_key: str
     """Verifier key that checkpoints must be signed by."""
-    item_secret: bytes
+    item_secret: bytes = field(repr=False)
     leaves: int = 0
     erased: int = 0
     checkpoints: int = 0
-    _keys: dict[str, tuple[PublicKey, str, str]] = field(default_factory=dict)
-    """Key id to key, issuer, role, as the leaves so far say."""
-    _revoked: set[str] = field(default_factory=set)
-    _devices: dict[str, dict[int, tuple[bytes, bytes | None]]] = field(default_factory=dict)
-    """Key id to seq to (payload hash, prev)."""
+    _keys: dict[str, _Key] = field(default_factory=dict)
+    _devices: dict[str, dict[int, _Sent]] = field(default_factory=dict)
+    """Key id to seq to what was sent."""
     _items: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Item key to (ord, leaf index) of its newest hop."""
+    _last_rcv_ms: int = 0
     _tree: Tree = field(default_factory=Tree)
 
     def findings(self, session: Session) -> Iterator[Finding]:
-        """Every contradiction, in the order of the log."""
-        head = ledger_rows.require_head(session, self.platform)
-        last_rcv = 0
-        batch: list[StoredLeaf] = []
+        """Every contradiction, in the order of the log; last what concerns no single leaf.
+
+        Raises: NotFoundError when there is no log at all.
+        """
+        batch: list[tuple[StoredLeaf, Leaf]] = []
         for stored in ledger_rows.leaves(session, self.platform):
-            expected = self.leaves
-            self.leaves += 1
-            if stored.index != expected:
-                yield Finding(expected, f"missing: the next stored leaf is {stored.index}")
+            if stored.index != self.leaves:
+                # Nothing behind a hole can be placed in the tree.
+                yield from self._entries(session, batch)
+                yield Finding(self.leaves, f"missing: the next stored leaf is {stored.index}")
                 return
+            self.leaves += 1
             # What the tree is built from is the record as stored, never the hash column.
             self._tree.append(record_hash(stored.record))
             if record_hash(stored.record) != stored.leaf_hash:
@@ -81,19 +115,31 @@ class Audit:
             except TraceError as error:
                 yield Finding(stored.index, str(error))
                 continue
-            if leaf.origin != self.origin:
-                yield Finding(stored.index, f"origin {leaf.origin[:80]}: expected {self.origin}")
-            if leaf.rcv_ms < last_rcv:
-                yield Finding(stored.index, f"received at {leaf.rcv_ms}, before the leaf in front of it ({last_rcv})")
-            last_rcv = max(last_rcv, leaf.rcv_ms)
+            yield from self._order(stored.index, leaf)
             yield from self._item_chains(stored.index, leaf)
-            batch.append(stored)
+            batch.append((stored, leaf))
             if len(batch) == BATCH:
-                yield from self._envelopes(session, batch)
+                yield from self._entries(session, batch)
                 batch = []
-        yield from self._envelopes(session, batch)
+        yield from self._entries(session, batch)
         yield from self._device_chains()
-        yield from self._heads(session, head)
+        yield from self._item_rows(session)
+        yield from self._key_rows(session)
+        yield from self._heads(session)
+        for stray in ledger_rows.strays(session, self.platform):
+            is_leaf = stray.table not in ("checkpoint", "head")
+            yield Finding(
+                stray.number if is_leaf else None, f"{stray.table} row {stray.number} belongs to no leaf of this log"
+            )
+
+    # ---- what the records say ------------------------------------------------------------------
+
+    def _order(self, index: int, leaf: Leaf) -> Iterator[Finding]:
+        if leaf.origin != self.origin:
+            yield Finding(index, f"origin {leaf.origin[:80]}: expected {self.origin}")
+        if leaf.rcv_ms < self._last_rcv_ms:
+            yield Finding(index, f"received at {leaf.rcv_ms}, before the leaf in front of it ({self._last_rcv_ms})")
+        self._last_rcv_ms = max(self._last_rcv_ms, leaf.rcv_ms)
 
     def _item_chains(self, index: int, leaf: Leaf) -> Iterator[Finding]:
         if not isinstance(leaf.body, tuple):
@@ -108,118 +154,203 @@ class Audit:
         for line in leaf.body:
             self._items[line.key] = (line.ord, index)
 
-    def _envelopes(self, session: Session, batch: list[StoredLeaf]) -> Iterator[Finding]:
-        indexes = [stored.index for stored in batch]
-        envelopes = ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored in batch])
-        told = ledger_rows.disclosures_of(session, self.platform, indexes)
-        bodies = trace_rows.event_bodies(session, self.platform, indexes)
-        hops = trace_rows.hops_at(session, self.platform, indexes)
-        for stored in batch:
-            envelope = envelopes.get(stored.envelope_leaf)
+    # ---- what was signed ------------------------------------------------------------------------
+
+    def _entries(self, session: Session, batch: list[tuple[StoredLeaf, Leaf]]) -> Iterator[Finding]:
+        indexes = [stored.index for stored, _ in batch]
+        stored_now = _Stored(
+            ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored, _ in batch]),
+            ledger_rows.stored_disclosures(session, self.platform, indexes),
+            trace_rows.events_at(session, self.platform, indexes),
+            trace_rows.event_bodies(session, self.platform, indexes),
+            trace_rows.hops_at(session, self.platform, indexes),
+        )
+        for stored, leaf in batch:
+            if stored.envelope_leaf != stored.index - leaf.part + 1:
+                yield Finding(stored.index, f"names the envelope of leaf {stored.envelope_leaf}")
+            envelope = stored_now.envelopes.get(stored.envelope_leaf)
             if envelope is None:
                 yield Finding(stored.index, "its envelope is missing")
-                continue
-            try:
-                leaf = Leaf.parse(stored.record)
-                yield from self._envelope(leaf, stored.index, envelope, told.get(stored.index, []))
-                yield from self._index(leaf, stored.index, envelope, told.get(stored.index, []), bodies, hops)
-                self._learn_keys(leaf)
-            except TraceError as error:
-                yield Finding(stored.index, str(error))
+            else:
+                try:
+                    yield from self._entry(stored.index, leaf, envelope, stored_now)
+                except TraceError as error:
+                    yield Finding(stored.index, str(error))
+            # Known even if its own entry is bad, so that one bad entry is not reported as a hundred.
+            self._learn_key(stored.index, leaf)
 
-    def _envelope(self, leaf: Leaf, index: int, stored: StoredEnvelope, disclosures: list[str]) -> Iterator[Finding]:
+    def _entry(self, index: int, leaf: Leaf, stored: StoredEnvelope, tables: _Stored) -> Iterator[Finding]:
         envelope = stored.envelope
         if envelope.env_hash != leaf.env_hash:
             yield Finding(index, "envelope is not the one that the leaf commits to")
         if envelope.payload_hash != stored.payload_hash:
             yield Finding(index, "payload does not give the stored payload hash")
-        payload = parse_payload(envelope)
-        head = payload.head
-        said = (leaf.kind, leaf.issuer, leaf.device, leaf.seq, leaf.prev)
-        if said != (head.kind, head.issuer, head.device, head.seq, head.prev):
-            yield Finding(index, "issuer line does not repeat the payload")
         if (stored.seq, stored.prev, stored.rcv_ms) != (leaf.seq, leaf.prev, leaf.rcv_ms):
             yield Finding(index, "columns seq, prev, rcv of the envelope do not repeat the leaf")
-        key = self._keys.get(leaf.device)
-        if key is None and index == 0 and isinstance(leaf.body, KeyLine):
-            key = (leaf.body.key, leaf.body.issuer, leaf.body.role)
-        if key is None:
-            yield Finding(index, f"key {leaf.device[:16]}… is not registered before this leaf")
-        else:
-            key[0].verify(envelope.signature, pae(envelope.payload_type, envelope.payload))
-            if key[1] != leaf.issuer:
-                yield Finding(index, f"key {leaf.device[:16]}… belongs to issuer {key[1]}, the leaf says {leaf.issuer}")
-        if leaf.device in self._revoked:
-            yield Finding(index, f"key {leaf.device[:16]}… was revoked before this leaf")
-        self._devices.setdefault(leaf.device, {})[leaf.seq] = (envelope.payload_hash, leaf.prev)
-        yield from self._disclosures(leaf, index, payload, disclosures)
+        payload = parse_payload(envelope)
+        head = payload.head
+        said = (leaf.origin, leaf.kind, leaf.issuer, leaf.device, leaf.seq, leaf.prev)
+        if said != (head.audience, head.kind, head.issuer, head.device, head.seq, head.prev):
+            yield Finding(index, "first and issuer line do not repeat the payload")
+        yield from self._body(index, leaf, payload)
+        yield from self._signer(index, leaf, stored, payload)
+        chain = self._devices.setdefault(leaf.device, {})
+        if leaf.seq in chain:
+            yield Finding(index, f"seq {leaf.seq} of device {leaf.device[:16]}… is leaf {chain[leaf.seq].leaf_index}")
+        chain[leaf.seq] = _Sent(index, envelope.payload_hash, leaf.prev)
+        disclosures = tables.disclosures.get(index, [])
+        told = yield from self._told(index, leaf, payload, disclosures)
+        # Erased in part: the event can no longer be rebuilt as a whole.
+        if isinstance(payload, Hop) and told is not None:
+            yield from self._index(index, leaf, payload, told, tables)
 
-    def _disclosures(self, leaf: Leaf, index: int, payload: Hop | Statement, texts: list[str]) -> Iterator[Finding]:
+    def _body(self, index: int, leaf: Leaf, payload: Hop | Statement) -> Iterator[Finding]:
+        if isinstance(payload, Hop):
+            lines = len(leaf.body) if isinstance(leaf.body, tuple) else 0
+            if lines != len(payload.items):
+                yield Finding(index, f"{lines} item lines for {len(payload.items)} items of the payload")
+            return
+        wanted: KeyLine | RevokeLine
+        if isinstance(payload, KeyRegistration):
+            wanted = KeyLine(payload.key, payload.issuer, payload.role)
+        else:
+            wanted = RevokeLine(payload.key_id, payload.compromised_from)
+        if leaf.body != wanted:
+            yield Finding(index, f"key line does not repeat the payload: expected {wanted.line()}")
+
+    def _signer(self, index: int, leaf: Leaf, stored: StoredEnvelope, payload: Hop | Statement) -> Iterator[Finding]:
+        name = f"key {leaf.device[:16]}…"
+        signer = self._keys.get(leaf.device)
+        if signer is None and index == 0 and isinstance(payload, KeyRegistration):
+            signer = _Key(payload.key, payload.issuer, payload.role, 0)
+        if signer is None or signer.key.key_id != leaf.device:
+            yield Finding(index, f"{name} is not registered before this leaf")
+            return
+        envelope = stored.envelope
+        try:
+            signer.key.verify(envelope.signature, pae(envelope.payload_type, envelope.payload))
+        except TraceError as error:
+            yield Finding(index, str(error))
+        if signer.issuer != leaf.issuer:
+            yield Finding(index, f"{name} belongs to issuer {signer.issuer}, the leaf says {leaf.issuer}")
+        if signer.revoked is not None:
+            yield Finding(index, f"{name} was revoked at leaf {signer.revoked}")
+        if not self._may(signer, payload):
+            yield Finding(index, f"{name} of role {signer.role} may not sign this {leaf.kind}")
+
+    def _may(self, signer: _Key, payload: Hop | Statement) -> bool:
+        if isinstance(payload, Hop):
+            return signer.role in (("device", "enterprise") if payload.attests is None else ("attestation",))
+        if signer.role == "authority":
+            return True
+        if signer.role != "enterprise":
+            return False
+        if isinstance(payload, KeyRegistration):
+            return payload.role == "device" and payload.issuer == signer.issuer
+        target = self._keys.get(payload.key_id)
+        return target is not None and target.issuer == signer.issuer
+
+    def _learn_key(self, index: int, leaf: Leaf) -> None:
+        if isinstance(leaf.body, KeyLine):
+            line = leaf.body
+            self._keys.setdefault(line.key.key_id, _Key(line.key, line.issuer, line.role, index))
+        elif isinstance(leaf.body, RevokeLine) and leaf.body.key_id in self._keys:
+            self._keys[leaf.body.key_id].revoked = index
+
+    # ---- what was told --------------------------------------------------------------------------
+
+    def _told(
+        self, index: int, leaf: Leaf, payload: Hop | Statement, stored: list[StoredDisclosure]
+    ) -> Generator[Finding, None, tuple[Disclosure, ...] | None]:
+        """Also returns the disclosures, or None when one is missing or bad."""
+        places = digests(payload)
         items = payload.items if isinstance(payload, Hop) else ()
-        digests = {*items, *payload.head.sd}
-        if isinstance(payload, Hop) and payload.attests is not None:
-            digests.add(payload.attests.received)
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
-        if len(lines) != len(items):
-            yield Finding(index, f"{len(lines)} item lines for {len(items)} items of the payload")
-        self.erased += len(digests)
-        for n, text in enumerate(texts):
+        whole: list[Disclosure] = []
+        for each in stored:
             try:
-                disclosure = Disclosure.parse(text)
+                disclosure = Disclosure.parse(each.text)
             except TraceError as error:
-                yield Finding(index, f"disclosure {n}: {error}")
+                yield Finding(index, f"disclosure {each.position}: {error}")
                 continue
-            if disclosure.digest not in digests:
-                yield Finding(index, f"disclosure {n} ({disclosure.pointer[:60]}) belongs to no digest of the payload")
+            what = f"disclosure {each.position} ({disclosure.pointer[:60]})"
+            if disclosure.digest not in places:
+                yield Finding(index, f"{what} belongs to no digest of the payload")
                 continue
-            self.erased -= 1
-            if disclosure.digest in items:
-                line = items.index(disclosure.digest)
-                if line < len(lines) and lines[line].key != item_key(self.item_secret, str(disclosure.value)):
-                    yield Finding(index, f"item line {line + 1} is not the item key of {str(disclosure.value)[:80]}")
+            whole.append(disclosure)
+            place = places.index(disclosure.digest)
+            if (each.position, each.access) != (place, disclosure.access(frozenset(items))):
+                yield Finding(index, f"{what}: columns position and access do not repeat the payload")
+            if place < min(len(items), len(lines)) and lines[place].key != item_key(
+                self.item_secret, str(disclosure.value)
+            ):
+                yield Finding(index, f"item line {place + 1} is not the item key of {str(disclosure.value)[:80]}")
+        self.erased += len(places) - len(stored)
+        return tuple(whole) if len(whole) == len(places) else None
 
     def _index(
-        self,
-        leaf: Leaf,
-        index: int,
-        stored: StoredEnvelope,
-        texts: list[str],
-        bodies: dict[int, str],
-        hops: dict[int, dict[str, int]],
+        self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], tables: _Stored
     ) -> Iterator[Finding]:
-        payload = parse_payload(stored.envelope)
-        if not isinstance(payload, Hop):
-            return
-        disclosures = [Disclosure.parse(text) for text in texts]
-        wanted = {*payload.items, *payload.head.sd}
-        if not wanted <= {each.digest for each in disclosures}:
-            return  # erased in part: the event can no longer be rebuilt as a whole
-        event = rebuild(payload.event, disclosures)
-        if bodies.get(index) != canonical(event).decode("utf-8"):
+        event = rebuild(hop.event, told)
+        if tables.bodies.get(index) != canonical(event).decode("utf-8"):
             yield Finding(index, "event row is not the event of the envelope")
+        if tables.events.get(index) != trace_rows.indexed(view(event), hop, index, leaf.rcv_ms):
+            yield Finding(index, "columns of the event row do not repeat the event")
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         ords = {uri: line.ord for uri, line in zip(item_uris(event), lines, strict=False)}
-        if hops.get(index, {}) != ords:
+        if tables.hops.get(index, {}) != ords:
             yield Finding(index, "hop rows are not the item lines of the leaf")
 
-    def _learn_keys(self, leaf: Leaf) -> None:
-        if isinstance(leaf.body, KeyLine):
-            self._keys[leaf.body.key.key_id] = (leaf.body.key, leaf.body.issuer, leaf.body.role)
-        elif isinstance(leaf.body, RevokeLine):
-            self._revoked.add(leaf.body.key_id)
+    # ---- what concerns the whole log ------------------------------------------------------------
 
     def _device_chains(self) -> Iterator[Finding]:
         for key_id, chain in self._devices.items():
-            for seq, (_, prev) in sorted(chain.items()):
+            for seq, sent in sorted(chain.items()):
                 before = chain.get(seq - 1)
-                if before is not None and before[0] != prev:
-                    yield Finding(None, f"device {key_id[:16]}…: seq {seq} does not name the payload of seq {seq - 1}")
+                if before is not None and before.payload_hash != sent.prev:
+                    yield Finding(
+                        sent.leaf_index,
+                        f"device {key_id[:16]}…: seq {seq} does not name the payload of leaf {before.leaf_index}",
+                    )
 
-    def _heads(self, session: Session, head: ledger_rows.LogHead) -> Iterator[Finding]:
-        if head.size != self.leaves:
+    def _item_rows(self, session: Session) -> Iterator[Finding]:
+        for uri, hops, last_leaf in trace_rows.item_counts(session, self.platform):
+            wanted = self._items.get(item_key(self.item_secret, uri), (0, -1))
+            if (hops, last_leaf) != wanted:
+                yield Finding(
+                    None if wanted[1] < 0 else wanted[1],
+                    f"item {uri[:120]}: {hops} hops, newest leaf {last_leaf}; the leaves say {wanted[0]}, {wanted[1]}",
+                )
+
+    def _key_rows(self, session: Session) -> Iterator[Finding]:
+        try:
+            stored = ledger_rows.keys(session, self.platform)
+        except TraceError as error:
+            yield Finding(None, str(error))
+            return
+        frozen = ledger_rows.frozen_since(session, self.platform)
+        for key_id in sorted({*stored, *self._keys}):
+            row, said = stored.get(key_id), self._keys.get(key_id)
+            if said is None:
+                yield Finding(None, f"key {key_id[:16]}…: a key row that no leaf registers")
+            elif row is None or _Key(row.key, row.issuer, row.role, row.registered_leaf, row.revoked_leaf) != said:
+                yield Finding(said.registered, f"key {key_id[:16]}…: the key row does not repeat the leaves")
+            elif row.frozen_ms != frozen.get(key_id):
+                yield Finding(said.registered, f"key {key_id[:16]}…: frozen is not what the quarantine says")
+
+    def _heads(self, session: Session) -> Iterator[Finding]:
+        head = ledger_rows.head(session, self.platform)
+        if head is None and not self.leaves:
+            raise NotFoundError("there is no log here yet")
+        if head is None:
+            yield Finding(None, f"there is no head, {self.leaves} leaves are stored")
+        elif head.size != self.leaves:
             yield Finding(None, f"head says {head.size} leaves, {self.leaves} are stored")
-        elif self._tree.root() != head.root:
-            yield Finding(None, f"the leaves do not give the head's root over {head.size}")
+        else:
+            if self._tree.root() != head.root:
+                yield Finding(None, f"the leaves do not give the head's root over {head.size}")
+            if (head.origin, head.rcv_ms) != (self.origin, self._last_rcv_ms):
+                yield Finding(None, "columns origin and rcv of the head do not repeat the leaves")
         _, key = parse_verifier_key(self.log_key)
         for checkpoint in ledger_rows.checkpoints(session, self.platform, self.origin):
             self.checkpoints += 1

@@ -5,8 +5,10 @@
 Everything that needs no state of the log is decided here, before the sequencer is bothered. Nothing here commits.
 """
 
+import logging
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
@@ -18,12 +20,14 @@ from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin
 from trace.identifiers.identify import identify
 from trace.identifiers.uris import key_from_uri, uri_of
 from trace.ledger.canonical import JsonObject
-from trace.ledger.disclosure import Disclosure, item_uris, rebuild
+from trace.ledger.disclosure import Disclosure, item_uris, pointers, rebuild
 from trace.ledger.envelope import Parcel, pae
 from trace.ledger.keys import PrivateKey, PublicKey
 from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
 from trace.store import ledger_rows, master_rows
 from trace.store.sequencer import Intake, ItemFacts, Receipt, Sequencer
+
+logger = logging.getLogger(__name__)
 
 RECEIVED_POINTER = "attests/received"
 """Not a pointer into the event: the bytes that the platform was given, when it signed for somebody."""
@@ -63,10 +67,7 @@ def check(session: Session, platform: int, origin: str, parcel: Parcel) -> Intak
     _match_digests(disclosures, payload.items, payload.head.sd, received)
     event = rebuild(payload.event, disclosures)
     looked_at = view(event)
-    uris = item_uris(event)
-    by_digest = {each.digest: each.value for each in disclosures}
-    if tuple(by_digest[digest] for digest in payload.items) != uris:
-        raise ValidationError("items: expected the event's keys with a chain, in the order of docs/formats.md 2.4")
+    _match_pointers(disclosures, payload.items, event)
     return Intake(parcel, payload, disclosures, event, looked_at, _facts(session, platform, origin, event, looked_at))
 
 
@@ -95,18 +96,32 @@ class PlatformSigner:
         return self._key.public
 
     def settle(self) -> Receipt | None:
-        """Find out what became of the last parcel, if nobody knows: its receipt. Raises: as `capture`."""
+        """Find out what became of the last parcel, if nobody knows: its receipt, or None when it was refused.
+
+        Raises: UnavailableError while it cannot be known.
+        """
         with self._lock:
-            return None if self._undecided is None else self._submit(self._undecided)
+            return self._settle()
 
     def record(self, make: Callable[[Signer], Parcel]) -> Receipt:
         """Sign what `make` builds and record it. Raises: as `capture`."""
         with self._lock:
-            if self._undecided is not None:
-                self._submit(self._undecided)
+            self._settle()
             with self._reading() as session:
                 seq, prev = ledger_rows.last_of_device(session, self._platform, self._key.key_id)
             return self._submit(make(Signer(self._key, self.issuer, self._origin, seq, prev)))
+
+    def _settle(self) -> Receipt | None:
+        if self._undecided is None:
+            return None
+        try:
+            return self._submit(self._undecided)
+        except UnavailableError:
+            raise
+        except TraceError as error:
+            # Refused, so its number is free; who asked for it was told to ask again.
+            logger.warning("undecided parcel refused", extra={"key_id": self._key.key_id, "reason": str(error)})
+            return None
 
     def _submit(self, parcel: Parcel) -> Receipt:
         self._undecided = parcel
@@ -150,32 +165,44 @@ def _match_digests(
             raise ValidationError(f"disclosure {each.pointer[:80]!r}: expected {RECEIVED_POINTER} under attests alone")
 
 
+def _match_pointers(disclosures: tuple[Disclosure, ...], items: tuple[str, ...], event: JsonObject) -> None:
+    """The event is cut where docs/formats.md 2.4 cuts it: who may be told a member follows from its pointer."""
+    keys, others = pointers(event)
+    by_digest = {each.digest: each.pointer for each in disclosures}
+    if tuple(by_digest[digest] for digest in items) != keys:
+        raise ValidationError("items: expected the event's keys with a chain, in the order of docs/formats.md 2.4")
+    strange = sorted({*by_digest.values()} - {*keys, *others, RECEIVED_POINTER})
+    if strange:
+        raise ValidationError(f"disclosure {strange[0][:80]!r}: expected the cuts of docs/formats.md 2.4")
+
+
 def _facts(
     session: Session, platform: int, origin: str, event: JsonObject, looked_at: EventView
 ) -> tuple[ItemFacts, ...]:
-    """What the index keeps of each key with a chain; every key is checked to be in its canonical spelling."""
+    """What the index keeps of each key with a chain, one a mention; every key must be in its canonical spelling."""
     for uri in (*looked_at.classes, *looked_at.inputs, *looked_at.outputs):
         key_from_uri(uri, origin)
     described = _described(event, looked_at)
-    keys = {uri: key_from_uri(uri, origin) for uri in item_uris(event)}
+    keys = [(uri, key_from_uri(uri, origin)) for uri in item_uris(event)]
     prefixes = master_rows.gtins_of_drug_prefixes(
-        session, platform, {key.identification for key in keys.values() if isinstance(key, DrugTraceCode)}
+        session, platform, {key.identification for _, key in keys if isinstance(key, DrugTraceCode)}
     )
+    fresh = _fresh(looked_at)
     facts = []
-    for uri, key in keys.items():
+    for uri, key in keys:
         gtin = key.gtin if isinstance(key, Sgtin | Lgtin) else None
         if isinstance(key, DrugTraceCode) and key.identification in prefixes:
             gtin = Gtin.parse(prefixes[key.identification])
         is_lot = isinstance(key, Lgtin)
-        lot, produced, expiry = described if uri in _fresh(looked_at) or "suyuan:scan" in event else (None, None, None)
+        lot, produced, expiry = described if uri in fresh else (None, None, None)
         lot_uri = uri_of(Lgtin(gtin, lot), origin) if gtin is not None and lot is not None and not is_lot else None
         facts.append(ItemFacts(uri, None if gtin is None else str(gtin), lot_uri, produced, expiry))
     return tuple(facts)
 
 
-def _fresh(looked_at: EventView) -> tuple[str, ...]:
-    """The keys that `ilmd` describes: all of a commissioning, the outputs of a transformation."""
-    return looked_at.outputs or (*looked_at.epcs, *looked_at.classes)
+def _fresh(looked_at: EventView) -> frozenset[str]:
+    """The keys that `ilmd` or the scan describes: all of an object event, the outputs of a transformation."""
+    return frozenset(looked_at.outputs or (*looked_at.epcs, *looked_at.classes))
 
 
 def _described(event: JsonObject, looked_at: EventView) -> tuple[str | None, str | None, str | None]:
@@ -188,7 +215,7 @@ def _described(event: JsonObject, looked_at: EventView) -> tuple[str | None, str
         for value in (lot, produced, expiry):
             if value is not None and not isinstance(value, str):
                 raise ParseError(f"ilmd: expected text, got {str(value)[:40]!r}")
-        return lot, produced, expiry
+        return lot, _day("productionDate", produced), _day("itemExpirationDate", expiry)
     raw = event.get("suyuan:scan")
     if isinstance(raw, str) and looked_at.event_type == "ObjectEvent":
         found = identify(raw, today=looked_at.event_time.date())
@@ -198,3 +225,16 @@ def _described(event: JsonObject, looked_at: EventView) -> tuple[str | None, str
             None if found.expiry is None else found.expiry.isoformat(),
         )
     return None, None, None
+
+
+def _day(name: str, text: str | None) -> str | None:
+    """CBV takes a date, or a date with a time; the index keeps the day."""
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError:
+        day = None
+    if day is None or text[10:11] not in ("", "T"):
+        raise ValidationError(f"ilmd: cbvmda:{name} {text[:40]!r}: expected a date, like 2026-11-24")
+    return day.isoformat()

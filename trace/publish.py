@@ -14,7 +14,6 @@ from trace.ledger.keys import PrivateKey
 from trace.ledger.leaf import record_hash
 from trace.ledger.merkle import Tree
 from trace.store import ledger_rows
-from trace.times import Clock, to_ms
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +21,9 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """Signs heads of one log. Owns a tree of its own, built only from what was read back."""
 
-    def __init__(self, platform: int, log_key: PrivateKey, clock: Clock) -> None:
+    def __init__(self, platform: int, log_key: PrivateKey) -> None:
         self._platform = platform
         self._key = log_key
-        self._clock = clock
         self._tree = Tree()
 
     def publish(self, session: Session) -> Checkpoint | None:
@@ -48,13 +46,19 @@ class Publisher:
                 return None
         elif head.size == 0:
             return None
-        self._extend(session, head.size)
-        if newest is not None and self._tree.root(newest.size) != newest.root:
-            raise LedgerError(f"the first {newest.size} leaves no longer give the root that was signed")
-        if self._tree.root(head.size) != head.root:
-            raise LedgerError(f"the stored leaves do not give the head of {head.size} leaves; not signed")
+        known = len(self._tree)
+        try:
+            self._extend(session, head.size)
+            if newest is not None and self._tree.root(newest.size) != newest.root:
+                raise LedgerError(f"the first {newest.size} leaves no longer give the root that was signed")
+            if self._tree.root(head.size) != head.root:
+                raise LedgerError(f"the stored leaves do not give the head of {head.size} leaves; not signed")
+        except LedgerError:
+            # What was read is not believed: the next try reads it again.
+            self._tree.truncate(known)
+            raise
         checkpoint = sign_checkpoint(head.origin, head.size, head.root, self._key)
-        ledger_rows.add_checkpoint(session, self._platform, checkpoint, to_ms(self._clock.now()))
+        ledger_rows.add_checkpoint(session, self._platform, checkpoint)
         logger.info("published", extra={"size": head.size})
         return checkpoint
 

@@ -4,7 +4,7 @@ Functions take a session for reading and give what anybody may know: district no
 terms, no other item of the same case.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -132,7 +132,7 @@ class Log:
     platform: int
     origin: str
     verifier_key: str
-    item_secret: bytes
+    item_secret: bytes = field(repr=False)
 
 
 def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: timedelta) -> Story:
@@ -362,20 +362,22 @@ def _spans(session: Session, platform: int, item: Item) -> list[Span]:
 
 
 def _containers(session: Session, platform: int, level: list[Span]) -> list[Span]:
-    found: list[Span] = []
+    found: dict[Span, None] = {}
     for _ in range(MAX_DEPTH):
         stays = trace_rows.stays_of(session, platform, {span.item_id for span in level})
-        level = [
+        reached = dict.fromkeys(
             narrowed
             for span in level
             for stay in stays
             if stay.child == span.item_id
             and (narrowed := span.narrowed(stay.parent, Via.CONTAINER, stay.from_leaf, stay.to_leaf)) is not None
-        ]
+        )
+        # Containers that were packed into each other by mistake would otherwise double with each level.
+        level = [span for span in reached if span not in found]
         if not level:
             break
-        found += level
-    return found
+        found |= dict.fromkeys(level)
+    return list(found)
 
 
 def _inputs(session: Session, platform: int, start: list[Span]) -> list[Span]:

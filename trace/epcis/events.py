@@ -84,6 +84,8 @@ def view(event: EventObject) -> EventView:
     action = _action(event, kind)
     parent = _parent(event, kind, action)
     lists = {name: _epc_list(event, name) for name in _EPCS[kind]}
+    if parent is not None and parent in lists.get("childEPCs", ()):
+        raise ValidationError(f"parentID {parent[:80]}: is among its own childEPCs")
     classes = {name: _class_list(event, name) for name in _QUANTITIES[kind]}
     if kind == "TransformationEvent":
         inputs = lists["inputEPCList"] + classes["inputQuantityList"]
@@ -120,11 +122,11 @@ def _action(event: EventObject, kind: str) -> str | None:
         if action is not None:
             raise ValidationError("TransformationEvent: has no action")
         return None
-    if action not in ACTIONS:
+    if not isinstance(action, str) or action not in ACTIONS:
         raise ValidationError(f"{kind}: action {str(action)[:20]!r}: expected ADD, OBSERVE or DELETE")
     if "ilmd" in event and action != "ADD":
         raise ValidationError(f"{kind}: ilmd goes with action ADD only, got {action}")
-    return str(action)
+    return action
 
 
 def _parent(event: EventObject, kind: str, action: str | None) -> str | None:

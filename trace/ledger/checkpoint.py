@@ -1,6 +1,7 @@
 """The signed tree head: c2sp.org/tlog-checkpoint in a c2sp.org/signed-note (docs/formats.md, section 6)."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from trace.errors import ParseError, SignatureError
@@ -8,6 +9,7 @@ from trace.ledger.encoding import b64, from_b64
 from trace.ledger.keys import Algorithm, PrivateKey, PublicKey
 
 _ED25519 = b"\x01"
+_SIZE = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def open_checkpoint(note: str, origin: str, public: PublicKey) -> Checkpoint:
         raise ParseError("checkpoint: expected origin, size, root, a blank line and signatures")
     if lines[0] != origin:
         raise ParseError(f"checkpoint: origin {lines[0][:80]!r}, expected {origin!r}")
-    if not lines[1].isascii() or not lines[1].isdigit() or (lines[1] != "0" and lines[1][0] == "0"):
+    if _SIZE.fullmatch(lines[1]) is None:
         raise ParseError(f"checkpoint: size {lines[1][:20]!r}: expected a decimal number")
     root = from_b64(lines[2], "checkpoint root", 32)
     wanted = key_hash(origin, public.raw)

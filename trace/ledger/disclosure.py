@@ -37,7 +37,7 @@ MAX_LIST = 10_000
 """Longest list that is rebuilt from pointers."""
 
 _LOT_CLASS = re.compile(r"https?://[^?#]+/01/\d{14}/10/[^/?#]+")
-_INDEX = re.compile(r"0|[1-9]\d{0,4}")
+_INDEX = re.compile(r"0|[1-9]\d{0,4}", re.ASCII)
 
 
 class Access(StrEnum):
@@ -104,14 +104,8 @@ class Split:
 
 def split(event: Mapping[str, Any], new_salt: Callable[[], bytes] = lambda: os.urandom(16)) -> Split:
     """Public members and disclosures of an event. `new_salt` gives 16 fresh bytes a call."""
-    items: list[Disclosure] = []
-    others: list[Disclosure] = []
-    for pointer, value in _key_pointers(event):
-        items.append(Disclosure.make(pointer, value, new_salt()))
-    taken = {item.pointer for item in items}
-    for pointer, value in _other_pointers(event):
-        if pointer not in taken:
-            others.append(Disclosure.make(pointer, value, new_salt()))
+    items = [Disclosure.make(pointer, value, new_salt()) for pointer, value in _key_pointers(event)]
+    others = [Disclosure.make(pointer, value, new_salt()) for pointer, value in _other_pointers(event)]
     return Split(
         public={name: event[name] for name in PUBLIC_MEMBERS if name in event},
         items=tuple(item.digest for item in items),
@@ -123,13 +117,20 @@ def split(event: Mapping[str, Any], new_salt: Callable[[], bytes] = lambda: os.u
 def rebuild(public: Mapping[str, Any], disclosures: Iterable[Disclosure]) -> JsonObject:
     """The event, as far as it is disclosed.
 
-    Raises: ParseError when a pointer is malformed, stands twice or leaves a hole in a list.
+    Raises: ParseError when a pointer is malformed, stands twice, leaves a hole in a list or lies inside another one.
     """
     event: JsonObject = dict(public)
+    done: set[str] = set()
     for disclosure in sorted(disclosures, key=lambda d: _order(d.pointer)):
         if disclosure.pointer.startswith("/"):
-            _set(event, disclosure.pointer, disclosure.value)
+            _set(event, disclosure.pointer, disclosure.value, done)
+            done.add(disclosure.pointer)
     return event
+
+
+def pointers(event: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where an event is cut: the pointers of `items` in their order, and those of all other disclosures."""
+    return tuple(p for p, _ in _key_pointers(event)), tuple(p for p, _ in _other_pointers(event))
 
 
 def item_uris(event: Mapping[str, Any]) -> tuple[str, ...]:
@@ -159,6 +160,7 @@ def _key_pointers(event: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 
 
 def _other_pointers(event: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    keys = {pointer for pointer, _ in _key_pointers(event)}
     for name, value in event.items():
         if name in PUBLIC_MEMBERS or name == "parentID":
             continue
@@ -170,7 +172,9 @@ def _other_pointers(event: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
                     yield f"/{name}/{n}", element
                     continue
                 for part, content in element.items():
-                    yield f"/{name}/{n}/{_escape(part)}", content
+                    pointer = f"/{name}/{n}/{_escape(part)}"
+                    if pointer not in keys:
+                        yield pointer, content
         elif name == "ilmd" and isinstance(value, dict) and value:
             for part, content in value.items():
                 yield f"/ilmd/{_escape(part)}", content
@@ -192,16 +196,23 @@ def _order(pointer: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(t), "") if _INDEX.fullmatch(t) else (-1, t) for t in pointer.split("/")[1:])
 
 
-def _set(event: JsonObject, pointer: str, value: Any) -> None:
+def _set(event: JsonObject, pointer: str, value: Any, done: set[str]) -> None:
+    """`done` are the pointers set before; sorted, an outer one comes before what lies inside it."""
+    outer = pointer.rpartition("/")[0]
+    while outer:
+        # Two disclosures would own one value, and the event would depend on which of them is told.
+        if outer in done:
+            raise ParseError(f"disclosure pointer {pointer[:80]!r}: {outer[:80]} is disclosed as a whole too")
+        outer = outer.rpartition("/")[0]
     name, *rest = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
     if name in PUBLIC_MEMBERS:
         raise ParseError(f"disclosure pointer {pointer[:80]!r}: {name} is a public member")
     if not rest:
         _put(event, name, value, pointer)
     elif name == "ilmd" and len(rest) == 1:
-        _put(_holder(event, name, {}, pointer), rest[0], value, pointer)
+        _put(event.setdefault(name, {}), rest[0], value, pointer)
     elif name in (*EPC_LISTS, *QUANTITY_LISTS) and _INDEX.fullmatch(rest[0]):
-        elements, position = _holder(event, name, [], pointer), int(rest[0])
+        elements, position = event.setdefault(name, []), int(rest[0])
         if position > len(elements) or position >= MAX_LIST:
             raise ParseError(f"disclosure pointer {pointer[:80]!r}: the list has {len(elements)} elements")
         if len(rest) == 1:
@@ -211,20 +222,11 @@ def _set(event: JsonObject, pointer: str, value: Any) -> None:
         elif len(rest) == 2 and name in QUANTITY_LISTS:
             if position == len(elements):
                 elements.append({})
-            if not isinstance(elements[position], dict):
-                raise ParseError(f"disclosure pointer {pointer[:80]!r}: the element is no object")
             _put(elements[position], rest[1], value, pointer)
         else:
             raise ParseError(f"disclosure pointer {pointer[:80]!r}: too many levels")
     else:
         raise ParseError(f"disclosure pointer {pointer[:80]!r}: no member that is disclosed in parts")
-
-
-def _holder(event: JsonObject, name: str, empty: Any, pointer: str) -> Any:
-    holder = event.setdefault(name, empty)
-    if type(holder) is not type(empty):
-        raise ParseError(f"disclosure pointer {pointer[:80]!r}: {name} is disclosed as a whole too")
-    return holder
 
 
 def _put(holder: JsonObject, name: str, value: Any, pointer: str) -> None:

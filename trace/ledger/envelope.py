@@ -43,8 +43,12 @@ class Envelope:
 
     @property
     def env_hash(self) -> bytes:
-        """What the leaf commits to (docs/formats.md, section 4)."""
-        return hashlib.sha256(self.payload + b"\x00" + bytes.fromhex(self.key_id) + b"\x00" + self.signature).digest()
+        """What the leaf commits to (docs/formats.md, section 4).
+
+        Raises: ParseError when the key id is none; a stored envelope may be damaged.
+        """
+        key_id = from_hex(self.key_id, "keyid", 32)
+        return hashlib.sha256(self.payload + b"\x00" + key_id + b"\x00" + self.signature).digest()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -104,8 +108,8 @@ class Parcel:
 
 def _members(value: Any, what: str, names: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != names:
-        got = sorted(value) if isinstance(value, dict) else type(value).__name__
-        raise ParseError(f"{what}: expected an object with {sorted(names)}, got {got}")
+        got = str(sorted(value)) if isinstance(value, dict) else type(value).__name__
+        raise ParseError(f"{what}: expected an object with {sorted(names)}, got {got[:120]}")
     return value
 
 

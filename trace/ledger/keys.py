@@ -21,6 +21,9 @@ from nacl.signing import SigningKey, VerifyKey
 
 from trace.errors import ParseError, SignatureError
 
+ROLES = ("authority", "enterprise", "device", "attestation")
+"""What a registered key may do (docs/formats.md, section 2.2)."""
+
 
 class Algorithm(IntEnum):
     """The algorithm byte. Numbers that are not listed are reserved."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from trace.errors import ParseError
 from trace.ledger.encoding import b64, from_b64, from_hex
-from trace.ledger.keys import PublicKey
+from trace.ledger.keys import ROLES, PublicKey
 
 MAX_RECORD_BYTES = 65_535
 """A tlog-tiles entry."""
 
-_NUMBER = re.compile(r"0|[1-9]\d{0,15}")
+_NUMBER = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
 _KINDS = ("hop", "keyreg", "keyrev")
 
 
@@ -125,6 +125,10 @@ class Leaf:
         )
         from_hex(issuer, "issuer", 16)
         from_hex(device, "key id", 32)
+        if leaf.seq < 1 or (leaf.seq == 1) != (leaf.prev is None):
+            raise ParseError(f"leaf: seq {seq} with prev {prev}: prev is - at seq 1 and only there")
+        if not 1 <= leaf.part <= leaf.parts:
+            raise ParseError(f"leaf: part {part[:40]!r}: expected <part>/<parts>, counted from 1")
         # One spelling only: whatever the fields above let through must write itself the same way.
         if leaf.record() != record:
             raise ParseError("leaf: not the canonical spelling of its fields")
@@ -149,19 +153,28 @@ def _body(kind: str, lines: list[str]) -> tuple[ItemLine, ...] | KeyLine | Revok
         key = PublicKey.parse(_number(algorithm, "algorithm"), from_b64(raw, "public key"))
         if key.key_id != key_id:
             raise ParseError(f"leaf: key id {key_id[:16]}…: expected {key.key_id[:16]}… for this key")
+        from_hex(issuer, "key issuer", 16)
+        if role not in ROLES:
+            raise ParseError(f"leaf: key role {role[:20]!r}: expected one of {', '.join(ROLES)}")
         return KeyLine(key, issuer, role)
     _, key_id, since = _fields(lines[0], "revoke", 3)
+    from_hex(key_id, "revoked key id", 32)
     return RevokeLine(key_id, None if since == "-" else _number(since, "compromised from"))
 
 
 def _item(line: str) -> ItemLine:
     _, key, ord_, index, prev = _fields(line, "item", 5)
-    return ItemLine(
+    item = ItemLine(
         key=from_b64(key, "item key", 33),
         ord=_number(ord_, "ord"),
         prev_index=None if index == "-" else _number(index, "previous leaf index"),
         prev_hash=_hash_or_none(prev, "previous leaf hash"),
     )
+    if item.key[0] != 1:
+        raise ParseError(f"leaf: item key version {item.key[0]}: expected 1")
+    if item.ord < 1 or {item.ord == 1} != {item.prev_index is None, item.prev_hash is None}:
+        raise ParseError(f"leaf: ord {ord_} after leaf {index}: the previous leaf is - - at ord 1 and only there")
+    return item
 
 
 def _fields(line: str, word: str, count: int) -> list[str]:

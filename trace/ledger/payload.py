@@ -16,7 +16,7 @@ from trace.ledger.canonical import JsonObject, canonical, parse_canonical
 from trace.ledger.disclosure import PUBLIC_MEMBERS, Split
 from trace.ledger.encoding import b64u, from_b64u, from_hex
 from trace.ledger.envelope import HOP_TYPE, STATEMENT_TYPE, Envelope, Parcel, pae
-from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.keys import ROLES, PrivateKey, PublicKey
 from trace.times import format_utc, parse_instant
 
 MAX_PAYLOAD_BYTES = 262_144
@@ -25,7 +25,6 @@ MAX_ITEMS = 500
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 _STATEMENTS = {"keyreg": "key", "keyrev": "revoke"}
-_ROLES = ("authority", "enterprise", "device", "attestation")
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,13 @@ class KeyRevocation:
 
 
 Statement = KeyRegistration | KeyRevocation
+
+
+def digests(payload: Hop | Statement) -> tuple[str, ...]:
+    """All disclosures that a payload commits to, by digest: `items`, then `_sd`, then what was received."""
+    items = payload.items if isinstance(payload, Hop) else ()
+    received = (payload.attests.received,) if isinstance(payload, Hop) and payload.attests is not None else ()
+    return (*items, *sorted(payload.head.sd), *received)
 
 
 class Signer:
@@ -180,7 +186,7 @@ def parse_payload(envelope: Envelope) -> Hop | Statement:
         raise ParseError(f"payload type {envelope.payload_type} carries a {str(kind)[:20]!r}")
     if kind == "hop":
         return _hop(value, envelope.key_id)
-    if kind in _STATEMENTS:
+    if isinstance(kind, str) and kind in _STATEMENTS:
         return _statement(value, envelope.key_id)
     raise ParseError(f"payload: type {str(kind)[:40]!r}: expected hop, {', '.join(_STATEMENTS)}")
 
@@ -199,7 +205,7 @@ def _hop(value: JsonObject, key_id: str) -> Hop:
     if optional:
         told = _typed(value, "attests", dict)
         if set(told) != {"for", "received"}:
-            raise ParseError(f"payload: attests: expected for and received, got {sorted(told)}")
+            raise ParseError(f"payload: attests: expected for and received, got {str(sorted(told))[:120]}")
         attests = Attested(_pseudonym(told["for"], "attests.for"), _digest(told["received"], "attests.received"))
     return Hop(head, event, items, attests)
 
@@ -211,15 +217,15 @@ def _statement(value: JsonObject, key_id: str) -> Statement:
     body = _typed(value, member, dict)
     if kind == "keyreg":
         if set(body) != {"alg", "public", "issuer", "role"}:
-            raise ParseError(f"payload: key: expected alg, public, issuer, role, got {sorted(body)}")
-        if body["role"] not in _ROLES:
-            raise ParseError(f"payload: key role {str(body['role'])[:20]!r}: expected one of {', '.join(_ROLES)}")
+            raise ParseError(f"payload: key: expected alg, public, issuer, role, got {str(sorted(body))[:120]}")
+        if body["role"] not in ROLES:
+            raise ParseError(f"payload: key role {str(body['role'])[:20]!r}: expected one of {', '.join(ROLES)}")
         if type(body["alg"]) is not int:
             raise ParseError("payload: key alg: expected a number")
         public = PublicKey.parse(body["alg"], from_b64u(str(body["public"]), "key public"))
         return KeyRegistration(head, public, _pseudonym(body["issuer"], "key issuer"), body["role"])
     if set(body) != {"key", "compromisedFrom"}:
-        raise ParseError(f"payload: revoke: expected key, compromisedFrom, got {sorted(body)}")
+        raise ParseError(f"payload: revoke: expected key, compromisedFrom, got {str(sorted(body))[:120]}")
     since = body["compromisedFrom"]
     if since is not None and (type(since) is not int or since < 0):
         raise ParseError(f"payload: compromisedFrom {since!r}: expected a leaf index or null")
@@ -231,7 +237,7 @@ def _head(value: JsonObject, key_id: str, more: set[str]) -> Head:
     names = {"type", "iss", "dev", "seq", "prev", "aud", "nonce", "seen", "signedAt", "_sd"} | more
     if set(value) != names:
         missing, extra = sorted(names - set(value)), sorted(set(value) - names)
-        raise ParseError(f"payload: missing members {missing}, unexpected members {extra}")
+        raise ParseError(f"payload: missing members {missing}, unexpected members {str(extra)[:120]}")
     if value["dev"] != key_id:
         raise ParseError(f"payload: dev {str(value['dev'])[:16]}…: expected the envelope's key id {key_id[:16]}…")
     seq, prev = value["seq"], value["prev"]

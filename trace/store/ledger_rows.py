@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from trace.errors import NotFoundError
+from trace.errors import LedgerError, NotFoundError
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import Access
 from trace.ledger.envelope import Envelope
 from trace.ledger.keys import Algorithm, PublicKey
-from trace.store.rows import CheckpointRow, DisclosureRow, EnvelopeRow, HeadRow, KeyRow, LeafRow
+from trace.store.rows import CheckpointRow, DisclosureRow, EnvelopeRow, HeadRow, KeyRow, LeafRow, QuarantineRow
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,24 @@ class StoredEnvelope:
     seq: int
     prev: bytes | None
     rcv_ms: int
+
+
+@dataclass(frozen=True)
+class StoredDisclosure:
+    """A disclosure as stored."""
+
+    position: int
+    access: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A row that belongs to no leaf."""
+
+    table: str
+    number: int
+    """Leaf index; of a checkpoint or head its size."""
 
 
 def head(session: Session, platform: int) -> LogHead | None:
@@ -159,6 +177,54 @@ def disclosures_of(
     return found
 
 
+def stored_disclosures(session: Session, platform: int, indexes: list[int]) -> dict[int, list[StoredDisclosure]]:
+    """By leaf index, in their order, with all columns."""
+    query = (
+        select(DisclosureRow.leaf_index, DisclosureRow.position, DisclosureRow.access, DisclosureRow.text)
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
+    )
+    found: dict[int, list[StoredDisclosure]] = {}
+    for leaf_index, position, access, text in session.execute(query):
+        found.setdefault(leaf_index, []).append(StoredDisclosure(position, access, text))
+    return found
+
+
+def strays(session: Session, platform: int) -> list[Stray]:
+    """Rows that no leaf of this log accounts for. One database holds one log, so another platform's are strays too."""
+    leaf_indexes = select(LeafRow.leaf_index).where(LeafRow.platform == platform)
+    first_parts = select(LeafRow.envelope_leaf).where(LeafRow.platform == platform)
+    lost = {
+        "leaf": (LeafRow.leaf_index, LeafRow.platform != platform),
+        "envelope": (
+            EnvelopeRow.leaf_index,
+            or_(EnvelopeRow.platform != platform, EnvelopeRow.leaf_index.not_in(first_parts)),
+        ),
+        "disclosure": (
+            DisclosureRow.leaf_index,
+            or_(DisclosureRow.platform != platform, DisclosureRow.leaf_index.not_in(leaf_indexes)),
+        ),
+        "checkpoint": (CheckpointRow.size, CheckpointRow.platform != platform),
+        "head": (HeadRow.size, HeadRow.platform != platform),
+        "key": (KeyRow.registered_leaf, KeyRow.platform != platform),
+    }
+    return [
+        Stray(table, number)
+        for table, (column, is_lost) in lost.items()
+        for number in session.scalars(select(column).where(is_lost).distinct().order_by(column))
+    ]
+
+
+def frozen_since(session: Session, platform: int) -> dict[str, int]:
+    """Key id to the receipt of its first quarantined parcel, in milliseconds."""
+    query = (
+        select(QuarantineRow.key_id, func.min(QuarantineRow.rcv_ms))
+        .where(QuarantineRow.platform == platform)
+        .group_by(QuarantineRow.key_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
 def keys(session: Session, platform: int) -> dict[str, KeyState]:
     """All registered keys by key id."""
     return {row.key_id: _key(row) for row in session.scalars(select(KeyRow).where(KeyRow.platform == platform))}
@@ -169,11 +235,6 @@ def key(session: Session, platform: int, key_id: str) -> KeyState | None:
     return None if row is None else _key(row)
 
 
-def keys_of_issuer(session: Session, platform: int, issuer: str) -> list[KeyState]:
-    query = select(KeyRow).where(KeyRow.platform == platform, KeyRow.issuer == issuer)
-    return [_key(row) for row in session.scalars(query)]
-
-
 def newest_checkpoint(session: Session, platform: int, origin: str) -> Checkpoint | None:
     row = session.scalars(
         select(CheckpointRow).where(CheckpointRow.platform == platform).order_by(CheckpointRow.size.desc()).limit(1)
@@ -181,14 +242,13 @@ def newest_checkpoint(session: Session, platform: int, origin: str) -> Checkpoin
     return None if row is None else Checkpoint(origin, row.size, row.root, row.note)
 
 
-def add_checkpoint(session: Session, platform: int, checkpoint: Checkpoint, signed_ms: int) -> None:
+def add_checkpoint(session: Session, platform: int, checkpoint: Checkpoint) -> None:
     session.add(
         CheckpointRow(
             platform=platform,
             size=checkpoint.size,
             root=checkpoint.root,
             note=checkpoint.note,
-            signed_ms=signed_ms,
         )
     )
 
@@ -197,11 +257,6 @@ def checkpoints(session: Session, platform: int, origin: str) -> list[Checkpoint
     """All, oldest first."""
     query = select(CheckpointRow).where(CheckpointRow.platform == platform).order_by(CheckpointRow.size)
     return [Checkpoint(origin, row.size, row.root, row.note) for row in session.scalars(query)]
-
-
-def envelope_count(session: Session, platform: int) -> int:
-    count = session.scalar(select(func.count()).select_from(EnvelopeRow).where(EnvelopeRow.platform == platform))
-    return int(count or 0)
 
 
 def require_head(session: Session, platform: int) -> LogHead:
@@ -220,8 +275,12 @@ def _envelope(row: Any) -> StoredEnvelope:
 
 
 def _key(row: KeyRow) -> KeyState:
+    try:
+        algorithm = Algorithm(row.algorithm)
+    except ValueError as error:
+        raise LedgerError(f"key {row.key_id[:16]}…: stored with algorithm byte {row.algorithm}; run audit") from error
     return KeyState(
-        PublicKey(Algorithm(row.algorithm), row.raw),
+        PublicKey(algorithm, row.raw),
         row.issuer,
         row.role,
         row.registered_leaf,

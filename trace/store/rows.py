@@ -65,6 +65,7 @@ class DisclosureRow(_Platform, Base):
     __tablename__ = "disclosure"
     leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    """Place of its digest among those of the payload, see `digests`."""
     access: Mapped[str] = mapped_column(String(12))
     text: Mapped[str] = mapped_column(Text)
 
@@ -76,7 +77,6 @@ class CheckpointRow(_Platform, Base):
     size: Mapped[int] = mapped_column(_BIG, primary_key=True)
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
     note: Mapped[str] = mapped_column(Text)
-    signed_ms: Mapped[int] = mapped_column(_BIG)
 
 
 # ---- state --------------------------------------------------------------------------------------

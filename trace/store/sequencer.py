@@ -42,8 +42,8 @@ from trace.ledger.disclosure import Disclosure
 from trace.ledger.envelope import Parcel
 from trace.ledger.leaf import ItemLine, KeyLine, Leaf, RevokeLine, item_key, record_hash
 from trace.ledger.merkle import EMPTY_ROOT, Tree
-from trace.ledger.payload import Hop, KeyRegistration, KeyRevocation
-from trace.store import ledger_rows
+from trace.ledger.payload import Hop, KeyRegistration, KeyRevocation, digests
+from trace.store import ledger_rows, trace_rows
 from trace.store.ledger_rows import KeyState, LogHead, StoredEnvelope
 from trace.store.rows import (
     ContainmentRow,
@@ -142,6 +142,7 @@ class Sequencer:
         self._head = LogHead(origin, 0, EMPTY_ROOT, 0)
         self._keys: dict[str, KeyState] = {}
         self._next_item = 1
+        self._stale = False
         self.on_commit: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -202,11 +203,14 @@ class Sequencer:
         outcomes: list[Receipt | TraceError]
         try:
             with self._begin() as session:
+                if self._stale:
+                    self._load(session)
                 before = self._head.size
                 outcomes = [self._decide(session, job.intake) for job in group]
                 if self._head.size != before:
                     self._swap_head(session, before)
-        except (SQLAlchemyError, OSError, LedgerError) as error:
+        except Exception as error:
+            # Whatever it was: this thread is the only one that appends, and it goes on.
             logger.exception("append failed", extra={"parcels": len(group)})
             self._reload()
             if len(group) > 1:
@@ -225,12 +229,12 @@ class Sequencer:
                 job.future.set_exception(outcome)
 
     def _reload(self) -> None:
+        self._stale = True
         try:
             with self._begin() as session:
                 self._load(session)
         except (SQLAlchemyError, OSError, LedgerError):
-            # Still failing: the next group tries again, and decides nothing on stale state because it fails too.
-            logger.exception("state could not be read again")
+            logger.exception("state could not be read again; the next group tries")
 
     def _load(self, session: Session) -> None:
         stored = ledger_rows.head(session, self._platform)
@@ -250,6 +254,7 @@ class Sequencer:
         self._keys = ledger_rows.keys(session, self._platform)
         newest = session.scalar(select(func.max(ItemRow.item_id)).where(ItemRow.platform == self._platform))
         self._next_item = int(newest or 0) + 1
+        self._stale = False
 
     def _swap_head(self, session: Session, before: int) -> None:
         moved = session.execute(
@@ -488,13 +493,19 @@ class Sequencer:
                 rcv_ms=rcv_ms,
             )
         )
-        digests = frozenset(intake.payload.items) if isinstance(intake.payload, Hop) else frozenset()
+        items = frozenset(intake.payload.items) if isinstance(intake.payload, Hop) else frozenset()
+        position = {digest: n for n, digest in enumerate(digests(intake.payload))}
         if intake.disclosures:
             session.execute(
                 insert(DisclosureRow),
                 [
-                    {**here, "position": n, "access": str(each.access(digests)), "text": each.text}
-                    for n, each in enumerate(intake.disclosures)
+                    {
+                        **here,
+                        "position": position[each.digest],
+                        "access": str(each.access(items)),
+                        "text": each.text,
+                    }
+                    for each in intake.disclosures
                 ],
             )
         self._tree.append(leaf_hash)
@@ -576,31 +587,17 @@ class Sequencer:
     def _index_event(
         self, session: Session, hop: Hop, event: JsonObject, view: EventView, leaf_index: int, rcv_ms: int
     ) -> None:
+        columns = vars(trace_rows.indexed(view, hop, leaf_index, rcv_ms))
         session.execute(
-            insert(EventRow).values(
-                platform=self._platform,
-                leaf_index=leaf_index,
-                event_id=view.event_id,
-                event_type=view.event_type,
-                action=view.action,
-                biz_step=view.biz_step,
-                disposition=view.disposition,
-                event_ms=to_ms(view.event_time),
-                offset_minutes=int(view.utc_offset.total_seconds() // 60),
-                rcv_ms=rcv_ms,
-                read_point=view.read_point,
-                issuer=hop.head.issuer,
-                attested_for=None if hop.attests is None else hop.attests.party,
-                celsius_low=None if view.temperature is None else view.temperature.low,
-                celsius_high=None if view.temperature is None else view.temperature.high,
-                celsius_alarm=view.temperature is not None and view.temperature.alarm,
-                body=canonical(event).decode("utf-8"),
-            )
+            insert(EventRow).values(platform=self._platform, **columns, body=canonical(event).decode("utf-8"))
         )
 
     def _index_containment(self, session: Session, view: EventView, ids: Mapping[str, int], leaf_index: int) -> None:
         """Open and close intervals. Inside means: from the pack leaf until the next aggregation leaf of the child."""
         if view.parent is None or view.action == "OBSERVE":
+            return
+        # Nobody named at all is everybody, and only when unpacking; lots in amounts have no intervals.
+        if not view.epcs and (view.action == "ADD" or view.classes):
             return
         parent = ids[view.parent]
         ends = update(ContainmentRow).where(ContainmentRow.platform == self._platform, ContainmentRow.to_leaf.is_(None))
@@ -610,7 +607,7 @@ class Sequencer:
         if children:
             ends = ends.where(ContainmentRow.child.in_(children))
         session.execute(ends.values(to_leaf=leaf_index).execution_options(synchronize_session=False))
-        if view.action == "ADD" and children:
+        if view.action == "ADD":
             session.execute(
                 insert(ContainmentRow),
                 [

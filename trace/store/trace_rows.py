@@ -1,13 +1,16 @@
 """The index: things, their hops, what was inside what, what was made from what."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from trace.epcis.events import EventView
+from trace.ledger.payload import Hop
 from trace.store.rows import ContainmentRow, EventRow, ItemHopRow, ItemRow, TransformationRow
+from trace.times import to_ms
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,27 @@ class IndexedEvent:
     celsius_alarm: bool
 
 
+def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int) -> IndexedEvent:
+    """What the index keeps of an event. Kept by the sequencer, computed again by audit."""
+    return IndexedEvent(
+        leaf_index=leaf_index,
+        event_id=view.event_id,
+        event_type=view.event_type,
+        action=view.action,
+        biz_step=view.biz_step,
+        disposition=view.disposition,
+        event_ms=to_ms(view.event_time),
+        offset_minutes=int(view.utc_offset.total_seconds() // 60),
+        rcv_ms=rcv_ms,
+        read_point=view.read_point,
+        issuer=hop.head.issuer,
+        attested_for=None if hop.attests is None else hop.attests.party,
+        celsius_low=None if view.temperature is None else view.temperature.low,
+        celsius_high=None if view.temperature is None else view.temperature.high,
+        celsius_alarm=view.temperature is not None and view.temperature.alarm,
+    )
+
+
 _ITEM = (
     ItemRow.item_id,
     ItemRow.uri,
@@ -82,6 +106,18 @@ def item_by_uri(session: Session, platform: int, uri: str) -> Item | None:
 def items(session: Session, platform: int, ids: Iterable[int]) -> dict[int, Item]:
     query = select(*_ITEM).where(ItemRow.platform == platform, ItemRow.item_id.in_(sorted(ids)))
     return {row[0]: Item(*row) for row in session.execute(query)}
+
+
+def item_counts(session: Session, platform: int) -> Iterator[tuple[str, int, int]]:
+    """URI, number of hops and newest leaf of every item; -1 where it was never named itself."""
+    query = (
+        select(ItemRow.uri, ItemRow.hops, ItemRow.last_leaf)
+        .where(ItemRow.platform == platform)
+        .order_by(ItemRow.item_id)
+        .execution_options(yield_per=1000)
+    )
+    for row in session.execute(query):
+        yield row[0], row[1], row[2]
 
 
 def has_units(session: Session, platform: int, lot_item: int) -> bool:

@@ -1,0 +1,56 @@
+"""Which leaves belong to the story of a thing."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trace.graph import Span, Step, Via, steps
+
+ME, CASE, LOT, MILK = 1, 2, 3, 4
+
+
+def test_a_container_counts_from_pack_to_unpack() -> None:
+    spans = [Span(ME, Via.SELF), Span(CASE, Via.CONTAINER, 5, 8)]
+    hops = [(ME, 2), (CASE, 4), (CASE, 5), (ME, 5), (CASE, 7), (CASE, 8), (CASE, 9), (ME, 9)]
+    assert steps(spans, hops) == [
+        Step(2, ME, Via.SELF),
+        Step(5, ME, Via.SELF),
+        Step(7, CASE, Via.CONTAINER),
+        Step(8, CASE, Via.CONTAINER),
+        Step(9, ME, Via.SELF),
+    ]
+
+
+def test_a_leaf_counts_once_under_the_closest_relation() -> None:
+    spans = [Span(MILK, Via.INPUT), Span(LOT, Via.LOT), Span(CASE, Via.CONTAINER), Span(ME, Via.SELF)]
+    for named, via in (([ME, CASE, LOT, MILK], Via.SELF), ([CASE, LOT, MILK], Via.CONTAINER), ([MILK, LOT], Via.LOT)):
+        (step,) = steps(spans, [(item, 1) for item in named])
+        assert step.via is via
+
+
+def test_a_thing_may_be_in_a_container_twice() -> None:
+    spans = [Span(CASE, Via.CONTAINER, 1, 2), Span(CASE, Via.CONTAINER, 5, None)]
+    assert [step.leaf_index for step in steps(spans, [(CASE, n) for n in range(8)])] == [1, 2, 5, 6, 7]
+
+
+def test_what_is_in_no_span_does_not_count() -> None:
+    assert steps([Span(ME, Via.SELF)], [(CASE, 1)]) == []
+    assert steps([], [(ME, 1)]) == []
+
+
+def test_spans_that_do_not_meet_have_no_part_in_common() -> None:
+    span = Span(CASE, Via.CONTAINER, 5, 8)
+    assert span.narrowed(9, Via.CONTAINER, 0, 4) is None
+    assert span.narrowed(9, Via.CONTAINER, 9, None) is None
+    assert span.narrowed(9, Via.CONTAINER, 6, None) == Span(9, Via.CONTAINER, 6, 8)
+    assert Span(CASE, Via.CONTAINER, 5).narrowed(9, Via.CONTAINER, 2, None) == Span(9, Via.CONTAINER, 5, None)
+
+
+BOUND = st.integers(0, 12)
+END = st.none() | BOUND
+
+
+@given(BOUND, END, BOUND, END, BOUND)
+def test_narrowing_holds_what_both_hold(a: int, a_end: int | None, b: int, b_end: int | None, leaf: int) -> None:
+    one, other = Span(CASE, Via.CONTAINER, a, a_end), Span(ME, Via.CONTAINER, b, b_end)
+    both = one.narrowed(ME, Via.CONTAINER, b, b_end)
+    assert (both is not None and both.holds(leaf)) == (one.holds(leaf) and other.holds(leaf))

@@ -1,0 +1,100 @@
+"""The tables: what the migrations make is what the rows say, and the ledger refuses to be changed."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from build import World, item_code, running, settings
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+
+import app.access.rows  # noqa: F401  (its tables are in the same metadata)
+from app.database import Database
+from trace.store.rows import Base
+
+REFUSED = [
+    (table, act)
+    for table in ("leaf", "envelope", "checkpoint", "disclosure")
+    for act in ("UPDATE", "DELETE")
+    if (table, act) != ("disclosure", "DELETE")
+]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(settings(tmp_path).database)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(tmp_path_factory.mktemp("world")) as world:
+        world.scan(world.firm("farm"), item_code("A1"))
+        world.services.publish_now()
+        yield world
+
+
+def test_the_migrations_make_the_tables_of_the_rows(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata) == []
+        )
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    database.migrate()
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+
+
+def test_every_primary_key_begins_with_the_platform(database: Database) -> None:
+    tables = inspect(database.engine)
+    first = {
+        table: tables.get_pk_constraint(table)["constrained_columns"][0]
+        for table in tables.get_table_names()
+        if table != "alembic_version"
+    }
+    assert set(first) == set(Base.metadata.tables)
+    assert set(first.values()) == {"platform"}
+
+
+def test_the_triggers_are_there_after_the_upgrade(database: Database) -> None:
+    with database.engine.connect() as connection:
+        found = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+    assert found == {f"{table}_no_{act.lower()}" for table, act in REFUSED}
+
+
+@pytest.mark.parametrize(("table", "act"), REFUSED)
+def test_the_ledger_is_append_only(world: World, table: str, act: str) -> None:
+    statement = f"DELETE FROM {table}" if act == "DELETE" else f"UPDATE {table} SET platform = platform"
+    with pytest.raises(IntegrityError) as error, world.services.writing() as session:
+        session.execute(text(statement))
+    assert str(error.value.orig) == f"the ledger is append-only: no {act} on {table}"
+    assert world.audit()[0] == []
+
+
+def test_a_disclosure_may_be_erased(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.scan(world.firm("farm"), item_code("A1"))
+        with world.services.writing() as session:
+            session.execute(text("DELETE FROM disclosure WHERE access = 'partner'"))
+        findings, run = world.audit()
+        assert (findings, run.erased) == ([], 1)
+
+
+def test_an_acknowledged_write_survives_a_power_cut(database: Database) -> None:
+    """What SQLite is told, as far as SQLite can promise it."""
+    with database.engine.connect() as connection:
+        told = [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
+    assert told == ["wal", 2, 1]
+
+
+def test_the_file_is_a_whole_database(world: World) -> None:
+    with sqlite3.connect(world.services.settings.data / "suyuan.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
