@@ -1,0 +1,78 @@
+"""The demo as a newcomer meets it: started, stopped, started again, killed in parts, reset."""
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import httpx
+
+from tests.running import RunningDemo, running_demo, wait_until
+
+
+def leaves(demo: RunningDemo) -> int:
+    with sqlite3.connect(f"file:{demo.data / 'suyuan.sqlite'}?mode=ro", uri=True, timeout=30) as database:
+        (count,) = database.execute("SELECT count(*) FROM leaf").fetchone()
+    database.close()
+    return int(count)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that this one started, and theirs."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *children(int(child))]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_the_demo_keeps_its_data_and_gives_new_passwords_at_each_start(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as first:
+        first.scan("]d2010952000000003521KEPT")
+        before, password = leaves(first), first.password("operator")
+        started = children(first.process.popen.pid)
+        assert len(started) >= 4, "server and its worker, two emulators, a station"
+        assert first.stop() == 0
+        assert [pid for pid in started if is_running(pid)] == [], "Ctrl-C stops everything it started"
+    with running_demo(tmp_path) as second:
+        assert leaves(second) == before
+        assert second.password("operator") != password
+        shown = httpx.get(f"{second.url}/01/09520000000035/21/KEPT", headers={"Accept": "text/html"})
+        assert shown.status_code == 200
+    foreign = tmp_path / "data" / "mine.txt"
+    foreign.write_text("not the demo's")
+    with running_demo(tmp_path, "--reset") as third:
+        gone = httpx.get(f"{third.url}/01/09520000000035/21/KEPT", headers={"Accept": "text/html"})
+        assert gone.status_code == 404
+        assert foreign.read_text() == "not the demo's"
+
+
+def test_what_dies_is_started_again_and_the_front_page_waits_for_it(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo:
+        station = next(
+            pid
+            for pid in children(demo.process.popen.pid)
+            if b"station\x00" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+        os.kill(station, signal.SIGKILL)
+        wait_until(lambda: demo.answers() == 503, "the front page to close")
+        wait_until(lambda: demo.answers() == 200, "the front page to open again")
+        assert demo.scan("]d2010952000000003521AFTER")["leaf_index"] > 0
+
+
+def test_the_demo_survives_kill_9_and_its_children_end_with_it(tmp_path: Path) -> None:
+    demo = RunningDemo(tmp_path / "data").wait()
+    demo.scan("]d2010952000000003521BEFORE")
+    started = children(demo.process.popen.pid)
+    demo.process.kill()
+    wait_until(lambda: not any(is_running(pid) for pid in started), "the children to end")
+    with running_demo(tmp_path) as again:
+        shown = httpx.get(f"{again.url}/01/09520000000035/21/BEFORE", headers={"Accept": "text/html"})
+        assert shown.status_code == 200
