@@ -4,6 +4,7 @@ Pure: the language is an argument. Chinese has no space between a number and a c
 time; a value and its unit symbol keep a no-break space in both languages.
 """
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 MISSING = "—"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ELEMENTS = re.compile(r"(01)(\d{14})(?:(21|10)(.+))?|(00)(\d{18})")
 _NBSP = "\u00a0"
 
 
@@ -68,7 +70,11 @@ def celsius_range(low: float, high: float, language: str) -> str:
 
 
 def grouped(code: str) -> tuple[str, ...]:
-    """The parts in which people read a code: 7 + 13 for the 20-digit drug code, 1 + 6 + 6 for GTIN-13, else by four."""
+    """The parts in which people read a code: an element string by its identifiers, the 20-digit drug code as 7 + 13,
+    GTIN-13 as 1 + 6 + 6, anything else by four.
+    """
+    if (parts := _ELEMENTS.fullmatch(code)) is not None:
+        return tuple(part for part in parts.groups() if part)
     if code.isdigit() and len(code) == 20:
         return code[:7], code[7:]
     if code.isdigit() and len(code) == 13:

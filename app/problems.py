@@ -11,7 +11,6 @@ from http import HTTPStatus
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from app.translate import pick_language
 from trace import errors
 
 logger = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ def _answer(status: HTTPStatus, name: str, detail: str, incident: str | None = N
         response.mimetype = MEDIA_TYPE
     else:
         page = render_template(
-            "public/problem.html", status=int(status), detail=detail, incident=incident, language=pick_language()
+            "public/problem.html", status=int(status), detail=detail, incident=incident, retry=status == 503
         )
         response = make_response(page)
     response.status_code = int(status)

@@ -86,7 +86,7 @@ class Log:
     def __init__(self) -> None:
         self.key = SigningKey(sha256(b"log key"))
         self.leaves: list[str] = []
-        self.parcels: list[tuple[Json, list[str]]] = []
+        self.parcels: list[tuple[Json, list[str], list[str]]] = []
         self.heads: dict[str, tuple[int, int]] = {}
         self._salts = 0
 
@@ -151,7 +151,7 @@ class Log:
     ) -> int:
         by.seq += 1
         sd = told if others is None else others
-        payload = {
+        payload: Json = {
             "type": kind,
             "iss": by.issuer,
             "dev": by.key_id,
@@ -181,9 +181,9 @@ class Log:
                 *(line_twist(line) for line in lines[part * 500 : part * 500 + 500]),
             ]
             self.leaves.append("\n".join(record) + "\n")
-            envelope = {"payload": b64(data), "payloadType": payload_type}
-            envelope["signatures"] = [{"keyid": by.key_id, "sig": b64(signature)}]  # type: ignore[assignment]
-            self.parcels.append((envelope, [*told, *(others or [])]))
+            envelope: Json = {"payload": b64(data), "payloadType": payload_type}
+            envelope["signatures"] = [{"keyid": by.key_id, "sig": b64(signature)}]
+            self.parcels.append((envelope, [*told, *(others or [])], payload.get("items", [])))
         by.prev = sha256(data)
         return first
 
@@ -203,8 +203,7 @@ class Log:
 
     def entry(self, index: int, subjects: set[str]) -> Json:
         hashes = [self.leaf_hash(n) for n in range(len(self.leaves))]
-        envelope, disclosures = self.parcels[index]
-        items = json.loads(base64.b64decode(envelope["payload"])).get("items", [])
+        envelope, disclosures, items = self.parcels[index]
         start = 500 * (int(self.leaves[index].split("\n")[3].split(" ")[2].split("/")[0]) - 1)
         here = set(items[start : start + 500])
         shown = []

@@ -210,7 +210,7 @@ def test_a_lot_is_known_through_its_units(world: World) -> None:
     world.scan(world.firm("plant"), item_code("A1"))
     story = world.story(lot_uri("LOT7"))
     assert (story.kind, story.code, story.lot, story.hops) == ("lot", "LOT7", "LOT7", ())
-    assert story.verdict.code is VerdictCode.NOT_FOUND
+    assert story.verdict.code is VerdictCode.UNITS
 
 
 def test_a_drug_code_is_a_product_by_its_prefix(world: World) -> None:

@@ -4,7 +4,7 @@ Functions take a session for reading and give what anybody may know: district no
 terms, no other item of the same case.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from trace.identifiers.digital_link import parse_path
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
-from trace.identifiers.uris import Key, key_from_uri, national_code, path_of, uri_of
+from trace.identifiers.uris import Key, key_from_uri, keys_of, national_code, path_of, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
@@ -173,7 +173,8 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
         lot=None if lot_key is None else lot_key.lot,
         produced=produced,
         expiry=expiry,
-        verdict=judge(_facts(told, expiry, sales, _kind(key)), today),
+        # Something is recorded under this URI, so a lot without steps of its own has units.
+        verdict=judge(replace(_facts(told, expiry, sales, _kind(key)), has_units=not told), today),
         sales=sales,
         hops=tuple(told),
         inside=tuple(trace_rows.inside_now(session, log.platform, item.item_id)) if isinstance(key, Sscc) else (),
@@ -263,13 +264,8 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
         readings = parse_path(path)
     except TraceError as error:
         return Asked(None, None, str(error))
-    uris: list[str] = []
-    fault: str | None = None
-    for reading in readings:
-        found = identify("]d2" + reading.raw())
-        fault = fault or found.error
-        uris += [uri_of(key, log.origin) for key in found.keys]
-    return _asked(session, log, uris) if uris else Asked(None, None, fault)
+    uris = [uri_of(key, log.origin) for reading in readings for key in keys_of(reading.elements)]
+    return _asked(session, log, list(dict.fromkeys(uris)))
 
 
 def _asked(session: Session, log: Log, uris: list[str]) -> Asked:
@@ -393,13 +389,15 @@ def _inputs(session: Session, platform: int, start: list[Span]) -> list[Span]:
 
 
 def _registrations(session: Session, platform: int, leaves: set[int]) -> set[int]:
-    """Leaves of the key registrations that a verifier needs for these leaves, up to the authority."""
+    """Leaves of the key registrations that a verifier needs for these leaves, up to the authority; and revocations."""
     keys = ledger_rows.keys(session, platform)
     stored = ledger_rows.envelopes_at(session, platform, sorted(leaves))
     open_keys = {each.envelope.key_id for each in stored.values()}
     found: set[int] = set()
     while open_keys:
-        fresh = {keys[key_id].registered_leaf for key_id in open_keys} - found
+        states = [keys[key_id] for key_id in open_keys]
+        fresh = {leaf for state in states for leaf in (state.registered_leaf, state.revoked_leaf) if leaf is not None}
+        fresh -= found
         found |= fresh
         open_keys = {
             each.envelope.key_id for each in ledger_rows.envelopes_at(session, platform, sorted(fresh)).values()
@@ -534,6 +532,7 @@ def _product(session: Session, platform: int, gtin: str | None) -> Product | Non
         maker_zh="" if maker is None else maker.name_zh,
         maker_en="" if maker is None else maker.name_en,
         approval=found.approval,
+        image=found.image,
     )
 
 

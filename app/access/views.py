@@ -36,7 +36,7 @@ def sign_in_with() -> Response:
     with here.reading() as session:
         stored = stored_password(session, here.settings.platform, name)
     if not password_matches(stored, request.form.get("password", "")[:200]):
-        page = render_template("login.html", next=goes_to, username=name, error=say("login.wrong"))
+        page = render_template("login.html", next=goes_to, username=name, error=say("e.wrong"))
         return make_response(page, 401)
     now = here.clock.now()
     with here.writing() as session:

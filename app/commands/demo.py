@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import httpx
 
 from app.commands.options import data_option, settings_or_exit
 from app.database import AlreadyRunningError
-from app.demo.fill import SignIn, enrol_station, epc_of, fill, make_accounts
+from app.demo.fill import SignIn, enrol_station, epc_of, fill, make_accounts, story_begins
 from app.services import open_services
 from app.settings import Settings
 from trace.ledger.keys import PrivateKey
@@ -124,7 +124,7 @@ def _prepare(settings: Settings) -> list[SignIn]:
     settings.data.mkdir(parents=True, exist_ok=True)
     (settings.data / "demo.json").write_text('{"ready": false}\n', encoding="utf-8")
     now = SystemClock().now()
-    clock = SetClock(now)
+    clock = SetClock(story_begins(now, timedelta(minutes=settings.zone_offset_minutes)) if first else now)
     try:
         with open_services(settings, clock) as services:
             if first:

@@ -1,6 +1,8 @@
 """`serve`: the server alone, on your data."""
 
 import os
+import time
+from collections import deque
 from pathlib import Path
 
 import click
@@ -13,6 +15,10 @@ from app.database import AlreadyRunningError, only_process
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 16
 """Requests in work at once: captures wait for the group commit, so more than there are cores."""
+
+RESTARTS = 10
+RESTARTS_WITHIN_S = 60
+RESTART_PAUSE_S = 0.2
 
 
 @click.command()
@@ -30,7 +36,18 @@ def serve(data: Path | None, host: str, port: int) -> None:
         raise click.ClickException(str(error)) from error
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
-    Granian(
+    ended: deque[float] = deque(maxlen=RESTARTS)
+    while _serve(host, port):
+        # granian gives up when a worker dies twice within seconds; a platform does not, unless nothing helps.
+        ended.append(time.monotonic())
+        if len(ended) == RESTARTS and ended[-1] - ended[0] < RESTARTS_WITHIN_S:
+            raise click.ClickException(f"the worker ended {RESTARTS} times in {RESTARTS_WITHIN_S} s; see the log above")
+        time.sleep(RESTART_PAUSE_S)
+
+
+def _serve(host: str, port: int) -> bool:
+    """Serve until a signal comes (False) or granian gives up (True)."""
+    server = Granian(
         "app.wsgi:application",
         address=host,
         port=port,
@@ -41,6 +58,10 @@ def serve(data: Path | None, host: str, port: int) -> None:
         respawn_interval=0.1,
         websockets=False,
         working_dir=ROOT,
-        process_name="suyuan",
         log_access=False,
-    ).serve()
+    )
+    try:
+        server.serve()
+    except SystemExit as ended:
+        return bool(ended.code)
+    return False

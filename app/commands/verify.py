@@ -81,7 +81,8 @@ def verify(file: BinaryIO, log_key: str | None, uri: str | None, as_json: bool, 
 def _in_words(report: Report, words: dict[str, str], own_key: bool) -> str:
     lines = [words[report.outcome], ""]
     for check in report.checks:
-        lines.append(f"[{'ok' if check.ok else '--'}] {words[check.name]}")
+        mark = "ok" if check.ok else "??" if check.detail.startswith("could not check") else "NO"
+        lines.append(f"[{mark}] {words[check.name]}")
         lines.append(f"     {_printable(check.detail)}")
     if report.uri:
         told = {name: _printable(str(value)) for name, value in dataclasses.asdict(report).items()}

@@ -62,18 +62,23 @@ class SignIn:
     password: str
 
 
+def story_begins(started: datetime, zone_offset: timedelta) -> datetime:
+    """A day before its first step: the log is opened then, since receipt times never go back."""
+    steps = _steps()
+    today = (started + zone_offset).date()
+    return min(_moment(step["when"], today, zone_offset) for step in steps) - timedelta(days=1)
+
+
 def fill(services: Services, clock: SetClock, started: datetime, progress: Callable[[int, int], None]) -> None:
     """Everything, once. `started` is the first start; `progress(done, of)` is called after each step."""
     city = tomllib.loads((FOLDER / "city.toml").read_text(encoding="utf-8"))
-    story = tomllib.loads((FOLDER / "story.toml").read_text(encoding="utf-8"))["step"]
     pseudonyms = {name: secrets.token_hex(16) for name in city["parties"]}
     today = (started + services.zone_offset).date()
     _master_data(services, city, pseudonyms)
     with services.writing() as session:
         for number, row in enumerate(city["blacklist"], start=1):
             add_blacklist_entry(session, services.settings.platform, _entry(number, row, today))
-    moments = [(_moment(step["when"], today, services.zone_offset), step) for step in story]
-    clock.set(min(moment for moment, _ in moments) - timedelta(days=1))
+    moments = [(_moment(step["when"], today, services.zone_offset), step) for step in _steps()]
     devices = _devices(services, clock, city, pseudonyms)
     for done, (moment, step) in enumerate(sorted(moments, key=lambda pair: pair[0]), start=1):
         clock.set(moment + DELAY)
@@ -124,6 +129,11 @@ def epc_of(code: str) -> tuple[int, bytes]:
     return (len(epc) // 2) << 11, epc
 
 
+def _steps() -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = tomllib.loads((FOLDER / "story.toml").read_text(encoding="utf-8"))["step"]
+    return steps
+
+
 def _master_data(services: Services, city: dict[str, Any], pseudonyms: dict[str, str]) -> None:
     parties, sites = [], []
     for name, told in city["parties"].items():
@@ -141,6 +151,7 @@ def _master_data(services: Services, city: dict[str, Any], pseudonyms: dict[str,
             pseudonyms[told["maker"]],
             told.get("approval"),
             told.get("drug_prefix"),
+            told.get("image"),
         )
         for gtin, told in city["products"].items()
     ]

@@ -3,6 +3,7 @@
 import uuid
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Blueprint, jsonify, render_template, request
 from werkzeug.wrappers import Response
@@ -80,7 +81,7 @@ def _record() -> tuple[dict[str, Any], int]:
     with here.reading() as session:
         name = item_name(session, here.log, uri, language())
     answer |= {"outcome": "ok", "leaf_index": receipt.leaf_index, "event_id": receipt.event_id}
-    return {**answer, "product_name": name, "path": path_of(uri)}, int(HTTPStatus.CREATED)
+    return {**answer, "code": _tail(uri), "product_name": name, "path": path_of(uri)}, int(HTTPStatus.CREATED)
 
 
 def _page(last: dict[str, Any] | None) -> str:
@@ -90,17 +91,22 @@ def _page(last: dict[str, Any] | None) -> str:
         return render_template(
             "enterprise/record.html",
             party=party(session, here.settings.platform, who.party),
-            steps=[(step, f"rec.step.{step}") for step, _ in STEPS],
+            steps=[(step, f"step.{step}") for step, _ in STEPS],
             places=sites_of(session, here.settings.platform, who.party),
             chosen_place=request.form.get("place"),
             last=last,
             recent=[
                 {
                     "outcome": "ok",
-                    "code": path_of(each.uri).rsplit("/", 1)[-1],
+                    "code": _tail(each.uri),
                     "product_name": item_name(session, here.log, each.uri, language()),
                     "path": path_of(each.uri),
                 }
                 for each in recent_steps(session, here.log, who.party, RECENT)
             ],
         )
+
+
+def _tail(uri: str) -> str:
+    """The part of a key that people compare with the pack: serial, lot or number."""
+    return unquote(path_of(uri).rsplit("/", 1)[-1])

@@ -13,6 +13,8 @@ RIVER = "M20 196C70 190 104 176 128 150S150 96 190 86s78-8 128-46"
 _HEIGHT = 22
 _WIDTH = 22
 _WIDTH_OF_RANGE = 38
+_BEND = 0.22
+"""Height of the bend of an arrow, as a part of its length."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,7 @@ class Pill:
     y: int
     width: int
     label: str
-    """`1`, `2–4`, or `2–4, 7`."""
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """From one pill to the next, ending at its rim."""
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
+    """`1`, `2–4`, `2–4, 7`, or `2–4, 7…` for more than two visits."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,8 @@ class CityMap:
     """The journey on the outline."""
 
     pills: tuple[Pill, ...]
-    arrows: tuple[Arrow, ...]
+    arrows: tuple[str, ...]
+    """SVG paths from pill to pill."""
     route: tuple[str, ...]
     """District codes in the order of the journey, no district twice in a row."""
     view_box: str = VIEW_BOX
@@ -109,8 +102,9 @@ def draw(districts: tuple[str | None, ...]) -> CityMap | None:
         labels.setdefault(slot, []).append(_label(steps))
         stops.append(slot)
     pills = {slot: _pill(slot, parts) for slot, parts in labels.items()}
-    arrows = tuple(_arrow(pills[start], pills[end]) for start, end in pairwise(stops))
-    return CityMap(tuple(pills.values()), arrows, tuple(code for code, _ in runs))
+    # Going the same way again is the same arrow.
+    arrows = dict.fromkeys(_arrow(pills[start], pills[end]) for start, end in pairwise(stops) if start != end)
+    return CityMap(tuple(pills.values()), tuple(arrows), tuple(code for code, _ in runs))
 
 
 def _label(steps: list[int]) -> str:
@@ -119,25 +113,26 @@ def _label(steps: list[int]) -> str:
 
 
 def _pill(slot: tuple[int, int], parts: list[str]) -> Pill:
-    label = ", ".join(parts)
+    label = ", ".join(parts[:2]) + ("…" if len(parts) > 2 else "")
     # Three characters fit the wider of the two pills; a shared slot grows with its label.
     width = _WIDTH if len(label) < 3 else max(_WIDTH_OF_RANGE, 8 * len(label) + 10)
     return Pill(*slot, width, label)
 
 
-def _arrow(start: Pill, end: Pill) -> Arrow:
-    """A straight line between the rims, with a gap of 3 at the head."""
-    angle = math.atan2(end.y - start.y, end.x - start.x)
-    x1, y1 = _rim(start, angle, 0)
-    x2, y2 = _rim(end, angle + math.pi, 3)
-    return Arrow(x1, y1, x2, y2)
+def _arrow(start: Pill, end: Pill) -> str:
+    """An arc from rim to rim with a gap at the head; all bend to the same hand, so that there and back do not cover."""
+    x, y = (start.x + end.x) / 2, (start.y + end.y) / 2
+    across, down = end.x - start.x, end.y - start.y
+    bend_x, bend_y = x + _BEND * down, y - _BEND * across
+    x1, y1 = _rim(start, bend_x, bend_y, 0)
+    x2, y2 = _rim(end, bend_x, bend_y, 3)
+    return f"M{x1:.0f} {y1:.0f}Q{bend_x:.0f} {bend_y:.0f} {x2:.0f} {y2:.0f}"
 
 
-def _rim(pill: Pill, angle: float, gap: float) -> tuple[float, float]:
-    """Where a ray from the middle of the pill leaves its box."""
+def _rim(pill: Pill, x: float, y: float, gap: float) -> tuple[float, float]:
+    """Where the way from the middle of the pill towards a point leaves its box."""
+    angle = math.atan2(y - pill.y, x - pill.x)
     across, down = math.cos(angle), math.sin(angle)
-    reach = min(
-        (pill.width / 2) / abs(across) if across else math.inf,
-        (_HEIGHT / 2) / abs(down) if down else math.inf,
-    )
-    return round(pill.x + (reach + gap) * across, 1), round(pill.y + (reach + gap) * down, 1)
+    # The side that the way runs along is never reached.
+    reach = min(pill.width / 2 / max(abs(across), 1e-9), _HEIGHT / 2 / max(abs(down), 1e-9)) + gap
+    return pill.x + reach * across, pill.y + reach * down

@@ -35,7 +35,7 @@ BIZ_STEPS = (
     "sensor_reporting", "shipping", "staging_outbound", "stock_taking", "stocking", "storing", "transporting",
     "unloading", "unpacking", "void_shipping",
 )  # fmt: skip
-"""Business steps of the Core Business Vocabulary 2.0, section 7.1: each has words `step.<word>` in both languages."""
+"""Business steps of the Core Business Vocabulary 2.0: each has words `step.<bizStep>` in both languages."""
 
 # What to do, most urgent first; the words are `do.<name>` and `do.<name>.how`.
 STEPS_OF = {
@@ -76,11 +76,10 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Step:
-    """One node of the time line."""
+    """One node of the time line. It names no site: a district is as fine as the public may know."""
 
     n: int
     act: Words
-    site: Name | None
     district: Name | None
     firm: Name
     time: str
@@ -110,6 +109,7 @@ class Firm:
     name: Name
     steps: str
     """`1, 3–4`."""
+    count: int
     attested: bool
     """At least one of its steps was recorded by the platform in its place."""
 
@@ -118,7 +118,6 @@ class Firm:
 class Page:
     """All that `public/result.html` shows."""
 
-    title: Name | None
     banner: Banner
     code: str
     kind: str
@@ -163,7 +162,6 @@ def present(story: Story, now: datetime, language: str) -> Page:
     drawing = citymap.draw(tuple(hop.where.district_code if hop.where else None for hop in hops))
     readings = [value for hop in hops for value in (hop.celsius_min, hop.celsius_max) if value is not None]
     return Page(
-        title=product_name,
         banner=_banner(story, today, language),
         code=story.code,
         kind=story.kind,
@@ -248,13 +246,12 @@ def _reason(story: Story, today: date, language: str) -> tuple[Words, ...]:
         return (Words("r.cold", {"celsius": worst}),)
     if code is VerdictCode.SOLD:
         sale = next((hop for hop in reversed(story.hops) if hop.biz_step in SOLD_STEPS), None)
-        told = (Words("r.sold"),)
         if sale is None:
-            return told
+            return (Words("r.sold"),)
         at = formats.day(formats.local(sale.event_time).date(), language, today)
         if sale.where is None:
-            return (Words("r.sold_on", {"day": at}), *told)
-        return (Words("r.sold_at", {"day": at, "district": _district(sale.where, language)}), *told)
+            return (Words("r.sold_on", {"day": at}),)
+        return (Words("r.sold_at", {"day": at, "district": _district(sale.where, language)}),)
     if code is VerdictCode.GAP:
         first = story.hops[0].where if story.hops else None
         if first is not None:
@@ -293,8 +290,8 @@ def _shelf(story: Story, today: date, language: str) -> Shelf | None:
             part = (today - story.produced).days / (story.expiry - story.produced).days
             used = round(100 * min(1, max(0, part)))
     return Shelf(
-        produced=story.produced and formats.table_day(story.produced),
-        expiry=story.expiry and formats.table_day(story.expiry),
+        produced=formats.table_day(story.produced) if story.produced else None,
+        expiry=formats.table_day(story.expiry) if story.expiry else None,
         left=left,
         used_percent=used,
         form=form,
@@ -303,14 +300,12 @@ def _shelf(story: Story, today: date, language: str) -> Shelf | None:
 
 def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, language: str) -> Step:
     firm = name_in(language, hop.attested_for_zh or hop.signer_zh, hop.attested_for_en or hop.signer_en)
-    site = None if hop.where is None else name_in(language, hop.where.site_zh, hop.where.site_en)
     temperature = None
     if hop.celsius_min is not None and hop.celsius_max is not None:
         temperature = formats.celsius_range(hop.celsius_min, hop.celsius_max, language)
     return Step(
         n=n,
         act=Words(step_key(hop)),
-        site=None if site is None or site.text in ("", firm.text) else site,
         district=None if hop.where is None else _district(hop.where, language),
         firm=firm,
         time=formats.moment(hop.event_time, language, today),
@@ -325,8 +320,6 @@ def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, langu
 def _notes(hop: Hop, story: Story, language: str) -> list[Words]:
     notes = []
     tail = {"tail": hop.subject.rsplit("/", 1)[-1][-5:]}
-    if hop.quantity and hop.via is Via.SELF:
-        notes.append(Words("note.quantity", {"quantity": hop.quantity}))
     if hop.via is Via.CONTAINER:
         notes.append(Words("note.container", tail))
     elif hop.via is Via.LOT and story.kind != "lot":
@@ -374,7 +367,9 @@ def _firms(hops: Sequence[Hop], language: str) -> tuple[Firm, ...]:
         steps.setdefault(names, []).append(n)
         if hop.attested_for_zh or hop.attested_for_en:
             attested.add(names)
-    return tuple(Firm(name_in(language, *names), _ranges(own), names in attested) for names, own in steps.items())
+    return tuple(
+        Firm(name_in(language, *names), _ranges(own), len(own), names in attested) for names, own in steps.items()
+    )
 
 
 def _ranges(numbers: list[int]) -> str:

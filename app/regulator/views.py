@@ -5,7 +5,7 @@ from collections import Counter
 from flask import Blueprint, render_template, request
 
 from app.access.rules import role
-from app.current import services
+from app.current import account, services
 from trace.register import blacklist as listings
 from trace.supervision.blacklist import Status
 
@@ -28,6 +28,7 @@ def blacklist() -> str:
     ]
     return render_template(
         "regulator/blacklist.html",
+        account=account(),
         entries=shown,
         filters={"status": status, "q": words},
         counts={str(each): 0 for each in Status} | Counter(str(each.status) for each in found),

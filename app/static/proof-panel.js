@@ -28,6 +28,8 @@ async function check() {
   const result = await verdict();
   show(["valid", "invalid"].includes(result.outcome) ? result.outcome : "unchecked");
   if (result.outcome === "valid") lines(result);
+  /* The verdict above stands on a record that does not hold: say so first. */
+  if (result.outcome === "invalid") document.querySelector("#proof-bad").hidden = false;
   details(result);
   button.hidden = result.outcome === "valid" || result.outcome === "invalid";
   busy = false;

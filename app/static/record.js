@@ -27,19 +27,15 @@ form.addEventListener("submit", (event) => {
   field.finish();
 });
 form.addEventListener("change", (event) => {
-  if (event.target !== input) input.focus({ preventScroll: true });
+  if (event.target !== input) field.takeFocus();
 });
 dialog.addEventListener("close", () => {
-  field.resume();
+  field.takeFocus();
   next();
 });
 
-function read(code, { folded, paused }) {
+function read(code, { folded }) {
   notice("folded", folded);
-  if (paused) {
-    play("unread"); /* dropped, audibly: the stop comes first */
-    return;
-  }
   const body = new FormData(form);
   body.set("code", code);
   waiting.push(body);
@@ -93,14 +89,16 @@ function show(answer) {
 
 function stop(answer) {
   fill(dialog, answer);
-  field.pause();
   dialog.showModal();
   dialog.querySelector("#stopped-why").focus(); /* not on the button: a scanner's Enter must press nothing */
   setTimeout(() => { if (dialog.open) play("stop"); }, STOP_AGAIN_MS);
 }
 
+/* While a stop is open the field behind it takes nothing. A scan is dropped, audibly, and its Enter presses nothing. */
 dialog.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.tagName !== "BUTTON") event.preventDefault();
+  if (event.key !== "Enter" || event.target.tagName === "BUTTON") return;
+  event.preventDefault();
+  play("unread");
 });
 
 function copy(selector, answer) {
@@ -144,5 +142,5 @@ theme.addEventListener("click", () => {
   if (root.dataset.theme === "night") delete root.dataset.theme;
   else root.dataset.theme = "night";
   localStorage.setItem("theme", root.dataset.theme || "day");
-  input.focus({ preventScroll: true });
+  field.takeFocus();
 });

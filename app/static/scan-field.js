@@ -23,7 +23,7 @@ export function normalise(text) {
   return fold(text).replace(/^[\r\n\t ]+|[\r\n\t ]+$/g, "");
 }
 
-/* onScan(code, {folded}); onFocus(ready) when the field gains or loses the scanner. Returns {finish, pause, resume}. */
+/* onScan(code, {folded}); onFocus(ready) when the field gains or loses the scanner. finish() ends a code by hand. */
 export function attachScanField(input, onScan, onFocus = () => {}) {
   let first = 0;
   let latest = 0;
@@ -31,7 +31,6 @@ export function attachScanField(input, onScan, onFocus = () => {}) {
   let silence = 0;
   let altCode = "";
   let composing = false;
-  let paused = false;
   let previous = { code: "", at: -Infinity };
 
   function finish() {
@@ -44,7 +43,7 @@ export function attachScanField(input, onScan, onFocus = () => {}) {
     const at = performance.now();
     const again = code === previous.code && at - previous.at < SAME_CODE_MS;
     previous = { code, at };
-    if (!again || paused) onScan(code, { folded: fold(typed) !== typed, paused });
+    if (!again) onScan(code, { folded: fold(typed) !== typed });
   }
 
   function arrived(count) {
@@ -109,7 +108,10 @@ export function attachScanField(input, onScan, onFocus = () => {}) {
   onFocus(document.activeElement === input);
   return {
     finish,
-    pause: () => { paused = true; },
-    resume: () => { paused = false; input.focus({ preventScroll: true }); },
+    takeFocus: () => {
+      input.focus({ preventScroll: true });
+      /* After a tap on a dialog's button Chromium gives the focus back but not the caret, and keys land nowhere. */
+      input.select();
+    },
   };
 }

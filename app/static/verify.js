@@ -13,7 +13,8 @@ const ITEM = RegExp(`^item ${B64} ${NUMBER} (?:- -|${NUMBER} ${B64})$`);
 const NOTE_LINE = RegExp(`^\u2014 ${NAME} ${B64}$`);
 const LOG_KEY = RegExp(`^${NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const PUBLIC_MEMBER = /^\/(@context|type|eventID|eventTime|eventTimeZoneOffset|action|bizStep|disposition)(\/|$)/;
-const KEY_POINTER = /^\/(parentID|(epcList|childEPCs|(in|out)putEPCList)\/\d{1,5}|(q|childQ|inputQ|outputQ)uantityList\/\d{1,5}\/epcClass)$/;
+const KEY_POINTER = RegExp("^/(parentID|(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}" +
+  "|(quantityList|childQuantityList|inputQuantityList|outputQuantityList)/[0-9]{1,5}/epcClass)$");
 
 class Unchecked extends Error {}
 const refuse = (message) => { throw Error(message); };
@@ -136,7 +137,8 @@ async function signature(pkg) {
 
 // The role of a key says what it may sign (docs/formats.md, section 2).
 function authorised(index, { type, key, revoke, attests }, { role, issuer }, keys) {
-  if (type === "hop") return role === (attests ? "attestation" : "device");
+  // The platform never signs as if it had been there, nobody else for others.
+  if (type === "hop") return (attests ? ["attestation"] : ["device", "enterprise"]).includes(role);
   if (revoke) return role === "authority" || (role === "enterprise" && keys.get(revoke.key)?.issuer === issuer);
   if (!key || index === 0) return true;
   if (role === "authority") return ["enterprise", "device", "attestation"].includes(key.role);
@@ -207,13 +209,14 @@ async function each(entries, check) {
 
 // With the u flag a surrogate matches only where its other half is missing.
 const isText = (value) => typeof value === "string" && !/\p{Surrogate}/u.test(value);
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isNumber = (value) => Number.isInteger(value) && value >= 0 && value < 1e15;
 const isB64 = (length) => (value) => Boolean(fromB64(value, length));
 const orNull = (like) => (value) => value === null || like(value);
 
 const PACKAGE = {
   format: isText, origin: isText, logKey: isText, uri: isText, path: isText, checkpoint: isText,
-  itemKeys: (value) => Object.entries(value).every(([uri, key]) => isText(uri) && fromB64(key, 33)),
+  itemKeys: (value) => isObject(value) && Object.entries(value).every(([uri, key]) => isText(uri) && fromB64(key, 33)),
   entries: [{
     index: isNumber, leaf: isText, path: [isB64(32)], disclosures: [isText],
     envelope: { payload: isText, payloadType: isText, signatures: [{ keyid: isText, sig: isB64() }] },
@@ -233,10 +236,9 @@ const ATTESTS = { for: () => true, received: () => true };
 
 // A function stands for a type, [like] for a list, an object for an object with exactly these members.
 function shape(at, value, like, extra = false) {
-  const is = Array.isArray(value);
   if (typeof like === "function") return must(like(value), `${at}: not of the format`);
-  must(value !== null && typeof value === "object" && is === Array.isArray(like), `${at}: not of the format`);
-  if (is) return value.forEach((each, n) => shape(`${at}/${n}`, each, like[0]));
+  must(Array.isArray(like) ? Array.isArray(value) : isObject(value), `${at}: not of the format`);
+  if (Array.isArray(like)) return value.forEach((each, n) => shape(`${at}/${n}`, each, like[0]));
   if (!extra) same(`${at}: members`, Object.keys(value).sort().join(), Object.keys(like).sort().join());
   return Object.keys(like).forEach((name) => shape(`${at}/${name}`, value[name], like[name]));
 }
@@ -273,7 +275,8 @@ async function readEntry({ index, leaf, path, envelope: { payload: text, payload
   const read = [];
   for (const each of disclosures) {
     const value = strictJson(fromB64u(each), what);
-    must(Array.isArray(value) && value.length === 3 && isText(value[1]) && fromB64u(value[0], 16), `${what}: disclosure`);
+    must(Array.isArray(value) && value.length === 3 && isText(value[1]), `${what}: expected [salt, pointer, value]`);
+    fromB64u(value[0], 16);
     read.push({ digest: toB64u(await sha256(utf8(each))), pointer: value[1], value: value[2] });
   }
   const values = new Map(read.map(({ digest, value }) => [digest, value]));
@@ -349,12 +352,12 @@ export function pae(type, payload) {
 // ---- signatures -------------------------------------------------------------------------------
 
 const FIELD = 2n ** 255n - 19n, GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
-const ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n;
+const ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
 const SMALL_ORDER = [0n, 1n, FIELD - 1n, ORDER_8, FIELD - ORDER_8]; // y of the eight points
 const little = (bytes) => BigInt(`0x${hex(bytes.slice().reverse())}`);
 
 // Browsers accept small-order keys and second spellings of a point. Such a key makes one signature fit many messages.
-function strictPoint(point) {
+export function strictPoint(point) {
   const y = point.length === 32 ? little(point) & (2n ** 255n - 1n) : 0n;
   return y < FIELD && !SMALL_ORDER.includes(y);
 }

@@ -22,8 +22,8 @@ CANONICAL_STEM = "https://id.gs1.org"
 
 _LONGEST = 8000
 _FOREIGN = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]")
-# The scheme in one case, as the GS1 Syntax Engine reads it: `HtTp` is nobody's link.
 _ORIGIN = re.compile(r"(?:https?|HTTPS?)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?=/)")
+_LENIENT_ORIGIN = re.compile(_ORIGIN.pattern, re.IGNORECASE)
 
 _NAMES = {
     "sscc": "00",
@@ -68,7 +68,7 @@ class DigitalLink:
         """Any domain and stem. Query parameters that are no AI are left alone.
 
         `lenient` also reads what is printed against the standard: GTIN of 8, 12 or 13 digits, convenience names such as
-        `/gtin/`, and qualifiers in the query.
+        `/gtin/`, qualifiers in the query, and a scheme like `HtTp`, which the GS1 Syntax Engine refuses.
 
         Raises: ParseError; LimitError.
         """
@@ -78,7 +78,7 @@ class DigitalLink:
         if foreign is not None:
             where = f"{foreign.group()!r} at {foreign.start() + 1}"
             raise ParseError(f"Digital Link {_short(uri)}: {where} is not allowed in a URI.")
-        origin = _ORIGIN.match(uri)
+        origin = (_LENIENT_ORIGIN if lenient else _ORIGIN).match(uri)
         if origin is None:
             raise ParseError(f"Digital Link {_short(uri)}: expected https:// or http://, a domain name and a path.")
         whole_path, _, query = uri[origin.end() :].partition("#")[0].partition("?")
@@ -97,6 +97,13 @@ class DigitalLink:
     @property
     def element_string(self) -> ElementString:
         return ElementString(self.path + self.attributes)
+
+    def uri(self, stem: str = CANONICAL_STEM) -> str:
+        """The same path and attributes on another stem, percent-encoded canonically."""
+        uri = stem + "".join(f"/{ai}/{encode(value)}" for ai, value in self.path)
+        return uri + (
+            "?" + "&".join(f"{ai}={encode(value)}" for ai, value in self.attributes) if self.attributes else ""
+        )
 
 
 def to_uri(elements: ElementString, stem: str = CANONICAL_STEM) -> str:
@@ -119,8 +126,8 @@ def to_uri(elements: ElementString, stem: str = CANONICAL_STEM) -> str:
     for ai in query:
         if not AI_TABLE[ai].dl_attribute:
             raise ValidationError(f"Digital Link of {_short(str(elements))}: ({ai}) may not stand in the query.")
-    uri = stem + "".join(f"/{ai}/{encode(values[ai])}" for ai in path)
-    return uri + ("?" + "&".join(f"{ai}={encode(values[ai])}" for ai in query) if query else "")
+    link = DigitalLink(stem, tuple((ai, values[ai]) for ai in path), tuple((ai, values[ai]) for ai in query))
+    return link.uri(stem)
 
 
 def parse_path(path: str) -> tuple[ElementString, ...]:

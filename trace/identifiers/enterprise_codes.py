@@ -39,7 +39,7 @@ class Uscc(NationalCode):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The inner check (GB 11714): it held on all codes we tried; the standard of the whole does not ask for it."""
+        """The inner check (GB 11714) held on all codes we tried, but the standard of the whole does not ask for it."""
         computed = organisation_check_character(self.value[8:16])
         if self.value[16] == computed:
             return ()

@@ -20,10 +20,10 @@ from trace.identifiers.element_string import FNC1, Element, ElementString
 from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_dates import to_date
-from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
+from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode, fold
 from trace.identifiers.percent import decode_strictly
-from trace.identifiers.uris import Key, lot_of, national_code
+from trace.identifiers.uris import Key, keys_of, lot_of, national_code
 
 _LONGEST = 8192
 """More than the largest QR Code holds."""
@@ -39,7 +39,7 @@ class Identified:
     carrier: str
     """Name of the symbology when the reader sent one, else of the form: `element string`, `Digital Link`, `digits`."""
     key: Key | None = None
-    """The most specific: item, lot, logistic unit, trade item, national code, place. None when `error` is set."""
+    """The most specific: item, lot, logistic unit, trade item, national code, place. None exactly with an `error`."""
     keys: tuple[Key, ...] = ()
     """All keys, most specific first."""
     lot: str | None = None
@@ -219,7 +219,7 @@ def _from_elements(
     if contradictions:
         return replace(found, error=" ".join(contradictions))
     values = dict(elements)
-    keys = _keys(values)
+    keys = keys_of(elements)
     lacking = missing(elements)
     if not keys:
         ais = "".join(f"({ai})" for ai in values)
@@ -239,24 +239,6 @@ def _from_elements(
         produced=to_date(produced, today) if produced else None,
         warnings=(*warnings, *doubts),
     )
-
-
-def _keys(values: dict[str, str]) -> tuple[Key, ...]:
-    """Most specific first."""
-    found: list[Key] = []
-    gtin = Gtin(values["01"]) if "01" in values else None
-    if gtin is not None and "21" in values:
-        found.append(Sgtin(gtin, values["21"]))
-    if gtin is not None and "10" in values:
-        found.append(Lgtin(gtin, values["10"]))
-    if "00" in values:
-        found.append(Sscc(values["00"]))
-    if gtin is not None:
-        found.append(gtin)
-    if "414" in values:
-        gln = Gln(values["414"])
-        found += [Sgln(gln, values["254"]), gln] if "254" in values else [gln]
-    return tuple(found)
 
 
 def _from_key(carrier: str, key: Key) -> Identified:

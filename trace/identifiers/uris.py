@@ -7,6 +7,8 @@ One key has one URI and the other way round: only unreserved characters stand un
 same thing is refused, not repaired. What people print and scan is read by `digital_link` and `identify`.
 """
 
+from collections.abc import Iterable
+
 from trace.errors import ParseError
 from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
 from trace.identifiers.drug_codes import DrugApprovalNumber, DrugTraceCode
@@ -91,6 +93,30 @@ def key_of_path(path: tuple[Element, ...]) -> Key:
             return Sgln(Gln(gln), extension)
     ais = "".join(f"({ai})" for ai, _ in path)
     raise ParseError(f"{ais}: expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).")
+
+
+def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
+    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place.
+
+    What a logistic unit contains, AI (02), is not what the code identifies.
+    """
+    values = dict(elements)
+    gtin = Gtin(values["01"]) if "01" in values else None
+    gln = Gln(values["414"]) if "414" in values else None
+    found: list[Key] = []
+    if gtin is not None and "21" in values:
+        found.append(Sgtin(gtin, values["21"]))
+    if gtin is not None and "10" in values:
+        found.append(Lgtin(gtin, values["10"]))
+    if "00" in values:
+        found.append(Sscc(values["00"]))
+    if gtin is not None:
+        found.append(gtin)
+    if gln is not None and "254" in values:
+        found.append(Sgln(gln, values["254"]))
+    if gln is not None:
+        found.append(gln)
+    return tuple(found)
 
 
 def path_of(uri: str) -> str:

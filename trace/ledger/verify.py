@@ -82,9 +82,10 @@ def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str
     """
     try:
         package = Package.parse(data)
+    except UncheckedError as error:
+        return Report(Outcome.UNCHECKED, (Check("format", False, f"could not check: {error}"),))
     except TraceError as error:
-        outcome = Outcome.UNCHECKED if isinstance(error, UncheckedError) else Outcome.INVALID
-        return Report(outcome, (Check("format", False, str(error)),))
+        return Report(Outcome.INVALID, (Check("format", False, str(error)),))
     questions: dict[str, Callable[[], str]] = {
         "checkpoint": lambda: _checkpoint(package, log_key),
         "inclusion": lambda: _inclusion(package),
@@ -219,9 +220,9 @@ def _signature(package: Package) -> str:
             first = entry.index if since is None else min(since, entry.index)
             bad_from[revoked] = min(first, bad_from.get(revoked, first))
     for entry in package.entries:
-        first = bad_from.get(entry.key_id, package.size)
-        if entry.index >= first:
-            raise RevokedKeyError(f"leaf {entry.index}: key {entry.key_id[:16]} is revoked from leaf {first} on")
+        since = bad_from.get(entry.key_id)
+        if since is not None and entry.index >= since:
+            raise RevokedKeyError(f"leaf {entry.index}: key {entry.key_id[:16]} is revoked from leaf {since} on")
     return f"{len(package.entries)} envelopes are signed by keys that the authority of this log registered"
 
 
@@ -239,9 +240,10 @@ def _authorised(entry: Entry, signer: Key, keys: dict[str, Key]) -> None:
         if not (signer.role == "authority" or own):
             raise ValidationError(f"{refused} may not revoke key {revokes[0][:16]}")
     if entry.payload.kind == "hop":
-        expected = "attestation" if entry.payload.attested else "device"
-        if signer.role != expected:
-            raise ValidationError(f"{refused} signed a hop: expected {expected}")
+        # The platform never signs as if it had been there, nobody else for others.
+        expected = ("attestation",) if entry.payload.attested else ("device", "enterprise")
+        if signer.role not in expected:
+            raise ValidationError(f"{refused} signed a hop: expected {' or '.join(expected)}")
 
 
 def _verify(entry: Entry, signer: Key) -> None:

@@ -28,7 +28,7 @@ MAX_NOTE_LINES = 100
 
 _FIELD = 2**255 - 19
 _GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
-_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 # The y coordinates of the eight points of small order: the neutral point, y = -1, y = 0 and four of order 8.
 _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
 
@@ -94,6 +94,8 @@ def strict_json(data: bytes, what: str, max_bytes: int) -> Any:
         _check_depth(value, what, MAX_DEPTH)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails on a lone surrogate
+    except UnicodeEncodeError as error:
+        raise ParseError(f"{what}: a lone surrogate is not a character") from error
     except RecursionError as error:
         raise LimitError(f"{what}: nested deeper than {MAX_DEPTH} levels") from error
     except (ValueError, ParseError) as error:

@@ -53,6 +53,8 @@ class TradeItem:
     maker: str | None
     approval: str | None
     drug_prefix: str | None
+    image: str | None = None
+    """Name of a drawing that stands for it on pages."""
 
 
 def add_region(session: Session, platform: int, region: Region) -> None:
@@ -100,7 +102,9 @@ def product(session: Session, platform: int, gtin: str) -> TradeItem | None:
     row = session.get(ProductRow, (platform, gtin))
     if row is None:
         return None
-    return TradeItem(row.gtin, row.name_zh, row.name_en, row.spec, row.sector, row.maker, row.approval, row.drug_prefix)
+    return TradeItem(
+        row.gtin, row.name_zh, row.name_en, row.spec, row.sector, row.maker, row.approval, row.drug_prefix, row.image
+    )
 
 
 def gtins_of_drug_prefixes(session: Session, platform: int, prefixes: set[str]) -> dict[str, str]:

@@ -243,6 +243,7 @@ class ProductRow(_Platform, Base):
     approval: Mapped[str | None] = mapped_column(String(40))
     drug_prefix: Mapped[str | None] = mapped_column(String(7))
     """The seven digits in front of its 20-digit trace codes."""
+    image: Mapped[str | None] = mapped_column(String(16))
 
 
 class BlacklistRow(_Platform, Base):

@@ -323,6 +323,8 @@ class Sequencer:
             delegated = state.role == "enterprise" and payload.role == "device" and payload.issuer == state.issuer
             if state.role != "authority" and not delegated:
                 raise ValidationError(f"a key of role {state.role} may not register a key of role {payload.role}")
+            if payload.role == "authority":
+                raise ValidationError("the authority is registered by the first leaf alone")
             if payload.key.key_id in self._keys:
                 raise ConflictError(f"key {payload.key.key_id[:16]}…: registered already")
         elif isinstance(payload, KeyRevocation):
@@ -535,6 +537,8 @@ class Sequencer:
         fresh = []
         for uri, item in items.items():
             told = by_uri.get(uri)
+            # A lot that is only named by its units is interned too, with what they say of it.
+            said = told or next(each for each in facts if each.lot_uri == uri)
             lot_uri = told.lot_uri if told is not None else None
             lot_item = None if lot_uri is None else items[lot_uri].item_id
             if item.is_new:
@@ -543,10 +547,10 @@ class Sequencer:
                         "platform": self._platform,
                         "item_id": item.item_id,
                         "uri": uri,
-                        "gtin": None if told is None else told.gtin,
+                        "gtin": said.gtin,
                         "lot_item": lot_item,
-                        "produced": None if told is None else told.produced,
-                        "expiry": None if told is None else told.expiry,
+                        "produced": said.produced,
+                        "expiry": said.expiry,
                         "hops": 0 if told is None else 1,
                         "last_leaf": -1 if told is None else leaf_index,
                     }

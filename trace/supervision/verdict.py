@@ -32,6 +32,8 @@ class VerdictCode(StrEnum):
     SOLD = "sold"
     GAP = "gap"
     NORMAL = "normal"
+    UNITS = "units"
+    """A lot that is on record through its serialised units only: ask for one of them."""
     NOT_FOUND = "none"
 
 
@@ -45,6 +47,7 @@ CLASS_OF = {
     VerdictCode.SOLD: VerdictClass.INFO,
     VerdictCode.GAP: VerdictClass.CAUTION,
     VerdictCode.NORMAL: VerdictClass.OK,
+    VerdictCode.UNITS: VerdictClass.INFO,
     VerdictCode.NOT_FOUND: VerdictClass.UNKNOWN,
 }
 
@@ -66,6 +69,8 @@ class Facts:
     """Sales recorded on this platform; never the insurer's settlements."""
     has_origin: bool = True
     """The first step on record is where such goods begin (commissioning, or an input that is)."""
+    has_units: bool = False
+    """A lot, and serialised units of it are on record."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Verdict:
 def judge(facts: Facts, today: date) -> Verdict:
     """The verdict on an item as of `today` (a date in the platform's time zone)."""
     if facts.steps == 0:
-        return Verdict(VerdictCode.NOT_FOUND)
+        return Verdict(VerdictCode.UNITS if facts.has_units else VerdictCode.NOT_FOUND)
     # Sold once and sold twice exclude each other; all others can hold together.
     holds = {
         VerdictCode.RECALLED: facts.recalled,

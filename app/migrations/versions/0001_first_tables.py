@@ -196,6 +196,7 @@ def upgrade() -> None:
         sa.Column("maker", sa.String(length=32), nullable=True),
         sa.Column("approval", sa.String(length=40), nullable=True),
         sa.Column("drug_prefix", sa.String(length=7), nullable=True),
+        sa.Column("image", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("platform", "gtin"),
         sa.UniqueConstraint("platform", "drug_prefix", name="product_drug_prefix"),
     )

@@ -1,0 +1,271 @@
+"""Element strings, the AI table behind them, dates, and which AIs belong together."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.make_ai_table import main as make_ai_table
+from trace.errors import LimitError, ParseError
+from trace.identifiers.ai_table import AI_LENGTH, AI_TABLE
+from trace.identifiers.associations import conflicts, missing
+from trace.identifiers.charsets import CSET_39, CSET_82, NUMERIC
+from trace.identifiers.element_string import FNC1, ElementString
+from trace.identifiers.gs1_dates import to_date
+from trace.identifiers.linters import LINTERS
+
+ENGINE = "epcis/gs1-syntax-engine"
+DICTIONARY = "epcis/gs1-syntax-dictionary"
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        # A few records of linter.jsonl hold a line break of their own and lie there in pieces.
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def refusal(text: str) -> str:
+    with pytest.raises((ParseError, LimitError)) as caught:
+        ElementString.parse_bracketed(text) if text.startswith("(") else ElementString.parse(text)
+    return str(caught.value)
+
+
+# ---- table ------------------------------------------------------------------------------------
+
+
+def test_the_table_in_the_project_is_what_the_script_makes(shared_data: Path, tmp_path: Path) -> None:
+    made = tmp_path / "ai_table.json"
+    make_ai_table([str(shared_data / DICTIONARY / "gs1-syntax-dictionary.txt"), str(made)])
+    kept = Path(__file__).resolve().parents[1] / "trace/identifiers/ai_table.json"
+    assert made.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
+
+
+def test_the_table_holds_the_facts_of_all_541_identifiers(shared_data: Path) -> None:
+    expanded = json.loads((shared_data / DICTIONARY / "ai_table_expanded.json").read_text(encoding="utf-8"))
+    assert len(AI_TABLE) == 541
+    assert [row["ai"] for row in expanded] == list(AI_TABLE)
+    for row in expanded:
+        ours = AI_TABLE[row["ai"]]
+        assert (ours.title, ours.predefined_length, ours.dl_attribute) == (
+            row["title"],
+            row["predefinedLength"],
+            row["dlAttribute"],
+        )
+        # The expansion has lost optional components of digits (423, 7007, 8008 ...); the dictionary has them.
+        assert [(each.least, each.most, list(each.linter_names)) for each in ours.components if not each.optional] == [
+            (each["min"], each["max"], each["linters"]) for each in row["components"] if not each["optional"]
+        ]
+
+
+def test_two_digits_tell_the_length_of_an_identifier(shared_data: Path) -> None:
+    official = json.loads((shared_data / ENGINE / "ai_length_by_prefix.json").read_text(encoding="utf-8"))
+    assert {prefix: AI_LENGTH[prefix] for prefix in official} == official
+    assert all(AI_LENGTH[ai[:2]] == len(ai) for ai in AI_TABLE)
+
+
+@pytest.mark.parametrize("name", sorted(LINTERS))
+def test_linters_decide_as_the_syntax_engine_does(shared_data: Path, name: str) -> None:
+    for row in rows(shared_data / ENGINE / "linter.jsonl"):
+        if row["linter"] == name and row["data"]:  # lengths are the table's business, and never 0
+            assert (LINTERS[name](row["data"]) is None) == row["valid"], row
+
+
+@pytest.mark.parametrize(("name", "charset"), [("cset82", CSET_82), ("cset39", CSET_39), ("csetnumeric", NUMERIC)])
+def test_character_sets_are_those_of_the_syntax_engine(shared_data: Path, name: str, charset: Any) -> None:
+    for row in rows(shared_data / ENGINE / "linter.jsonl"):
+        if row["linter"] == name and row["data"]:
+            assert charset.holds(row["data"]) == row["valid"], row
+
+
+# ---- element strings --------------------------------------------------------------------------
+
+
+def test_raw_element_strings_are_cut_as_the_syntax_engine_does(shared_data: Path) -> None:
+    for row in rows(shared_data / ENGINE / "processAIdata.jsonl"):
+        raw = row["unbracketed"].replace("^", FNC1)
+        if row["valid"]:
+            assert ElementString.parse(raw).raw() == raw.strip(FNC1).replace(f"1231{FNC1}99", "123199")
+        else:
+            refusal(raw)
+
+
+def test_bracketed_element_strings_are_read_as_the_syntax_engine_does(shared_data: Path) -> None:
+    for row in rows(shared_data / ENGINE / "parseAIdata.jsonl"):
+        if row["valid"]:
+            assert FNC1 + ElementString.parse_bracketed(row["bracketed"]).raw() == row["unbracketed"].replace("^", FNC1)
+        else:
+            refusal(row["bracketed"])
+
+
+def test_values_are_refused_where_the_syntax_engine_refuses_them_and_a_linter_is_there(shared_data: Path) -> None:
+    checked = 0
+    for row in rows(shared_data / ENGINE / "linterOnAI.jsonl"):
+        ai = row["bracketed"][1 : row["bracketed"].index(")")]
+        names = {name for each in AI_TABLE[ai].components for name in each.linter_names}
+        if row["valid"]:
+            ElementString.parse_bracketed(row["bracketed"])
+        elif names and names <= LINTERS.keys() | {"gcppos1", "gcppos2"}:
+            refusal(row["bracketed"])
+            checked += 1
+    assert checked >= 4
+
+
+def test_an_element_string_keeps_order_and_values() -> None:
+    read = ElementString.parse(f"]d2010690123456789211261120172611301010LOT7{FNC1}21A7")
+    assert read == ElementString(
+        (("01", "06901234567892"), ("11", "261120"), ("17", "261130"), ("10", "10LOT7"), ("21", "A7"))
+    )
+    assert read.bracketed() == "(01)06901234567892(11)261120(17)261130(10)10LOT7(21)A7"
+    assert read.raw() == f"010690123456789211261120172611301010LOT7{FNC1}21A7"
+    assert (read.get("21"), read.get("15")) == ("A7", None)
+
+
+def test_a_leading_and_a_trailing_separator_are_allowed() -> None:
+    plain = ElementString.parse("0106901234567892")
+    assert ElementString.parse(f"{FNC1}0106901234567892") == plain
+    assert ElementString.parse(f"0106901234567892{FNC1}") == plain
+
+
+def test_an_opening_bracket_in_a_value_is_escaped() -> None:
+    odd = ElementString((("10", "A(21)B"),))
+    assert odd.bracketed() == "(10)A\\(21)B"
+    assert ElementString.parse_bracketed(odd.bracketed()) == odd
+
+
+def test_a_refused_element_string_names_the_character_and_the_fault() -> None:
+    assert (
+        refusal("0106901234567892172613")
+        == "element string '0106901234567892172613', character 17: (17) '2613': expected 6 characters, got 4."
+    )
+    assert (
+        refusal("]d20106901234567891")
+        == "element string ']d20106901234567891', character 4: (01) '06901234567891': check digit is 1, computed 2."
+    )
+    assert (
+        refusal("010690123456789217261301")
+        == "element string '010690123456789217261301', character 17: (17) '261301': month is 13, expected 01 to 12."
+    )
+    assert refusal("89X") == "element string '89X', character 1: AI '89X': no such application identifier."
+    assert (
+        refusal("10LOT 7")
+        == "element string '10LOT 7', character 1: (10) 'LOT 7': ' ' at 4, expected GS1 AI character set 82."
+    )
+    assert refusal("]Q1https://a") == "element string ']Q1https://a': ]Q1 is QR Code, not GS1 data."
+    assert refusal("") == "element string '': expected an application identifier, got nothing."
+    assert refusal("(01)06901234567892(1") == (
+        "element string '(01)06901234567892(1', character 19: "
+        "expected an application identifier of 2 to 4 digits in brackets."
+    )
+
+
+def test_a_lost_separator_is_guessed_at_but_never_repaired() -> None:
+    assert refusal("010690123456789210LOT20261120ABCDEF21A7").endswith(
+        "(10) 'LOT20261120ABCDEF21A7': expected 1 to 20 characters, got 21. Is a separator (FNC1) missing?"
+    )
+
+
+def test_more_than_64_elements_are_refused() -> None:
+    assert len(ElementString.parse(FNC1.join(["99XY"] * 64)).elements) == 64
+    assert refusal(FNC1.join(["99XY"] * 65)).endswith("more than 64 elements.")
+
+
+CHARACTERS = {
+    "digits": "0123456789",
+    "GS1 AI character set 82": "!\"%&'()*+,-./0123456789:;<=>?ABCXYZ_abcxyz",
+    "GS1 AI character set 39": "#-/0123456789ABCXYZ",
+    "base64url": "ABCxyz-_0123456789",
+}
+UNLINTED = [ai for ai, found in AI_TABLE.items() if not any(each.linters for each in found.components)]
+
+
+@st.composite
+def elements(draw: st.DrawFn) -> tuple[str, str]:
+    ai = draw(st.sampled_from(UNLINTED))
+    value = ""
+    for each in AI_TABLE[ai].components:
+        if each.optional and draw(st.booleans()):
+            break
+        value += draw(st.text(CHARACTERS[each.charset.name], min_size=each.least, max_size=each.most))
+    return ai, value
+
+
+@given(st.lists(elements(), min_size=1, max_size=8))
+def test_element_strings_round_trip(found: list[tuple[str, str]]) -> None:
+    string = ElementString(tuple(found))
+    assert ElementString.parse(string.raw()) == string
+    assert ElementString.parse_bracketed(string.bracketed()) == string
+
+
+@given(st.text(st.sampled_from("0123456789()AB" + FNC1), max_size=60))
+def test_what_is_read_from_any_text_is_read_again_the_same(text: str) -> None:
+    try:
+        string = ElementString.parse(text)
+    except (ParseError, LimitError):
+        return
+    assert ElementString.parse(string.raw()) == string
+
+
+# ---- dates ------------------------------------------------------------------------------------
+
+
+def test_day_00_is_the_last_day_of_the_month() -> None:
+    assert to_date("260200") == date(2026, 2, 28)
+    assert to_date("280200") == date(2028, 2, 29)
+    assert to_date("261100") == date(2026, 11, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "year"), [("760101", 2076), ("770101", 1977), ("000101", 2000), ("990101", 1999), ("260101", 2026)]
+)
+def test_the_century_is_the_one_within_fifty_years(text: str, year: int) -> None:
+    assert to_date(text, today=date(2026, 11, 24)).year == year
+
+
+def test_the_century_rule_looks_ahead_over_the_turn() -> None:
+    assert to_date("010101", today=date(2096, 1, 1)).year == 2101
+    assert to_date("960101", today=date(2101, 1, 1)).year == 2096
+
+
+def test_without_a_reference_day_years_are_of_this_century() -> None:
+    assert to_date("990101") == date(2099, 1, 1)
+
+
+def test_no_such_day_is_refused() -> None:
+    with pytest.raises(ParseError, match=r"^date '260230': day is 30, expected 00 to 28\.$"):
+        to_date("260230")
+    with pytest.raises(ParseError, match=r"^date '000229': day is 29, expected 01 to 28\.$"):
+        to_date("000229", today=date(2090, 1, 1))
+
+
+# ---- associations -----------------------------------------------------------------------------
+
+
+def test_associations_are_judged_as_the_syntax_engine_does(shared_data: Path) -> None:
+    for row in rows(shared_data / ENGINE / "validateAIs.jsonl"):
+        if "(89)" in row["bracketed"]:
+            continue  # needs the engine's option to let unknown AIs pass
+        found = ElementString.parse_bracketed(row["bracketed"]).elements
+        faults = conflicts(found) if row["rule"] in ("mutex", "repeats") else missing(found)
+        assert (faults == ()) == row["valid"], row
+
+
+def test_a_missing_companion_is_named() -> None:
+    assert missing((("21", "A7"),)) == ("(21) needs (01) or (03) or (8006), which is not there.",)
+    assert missing((("01", "06901234567892"), ("250", "X"))) == (
+        "(250) needs (01)(21) or (03)(21) or (8006)(21), which is not there.",
+    )
+
+
+def test_a_contradiction_is_named() -> None:
+    assert conflicts((("01", "06901234567892"), ("37", "5"))) == ("(01) must not stand with (37).",)
+    assert conflicts((("10", "A"), ("10", "B"))) == ("(10) has two values, 'A' and 'B'.",)
+    assert conflicts((("3100", "000001"), ("3101", "000001"))) == (
+        "(3100) must not stand with (3101).",
+        "(3101) must not stand with (3100).",
+    )
