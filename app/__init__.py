@@ -21,6 +21,8 @@ MAX_REQUEST_BYTES = 12 * 1024 * 1024
 def create_app(services: Services) -> Flask:
     """The WSGI application on running services."""
     app = Flask(__name__)
+    # A serial number may hold two slashes in a row; redirecting to one slash would show another thing.
+    app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=services.web_secret,
         MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,

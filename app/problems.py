@@ -48,8 +48,13 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
+def asks_for_json() -> bool:
+    """Whether the caller rather takes JSON where a page is usual."""
+    return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
+
+
 def wants_json() -> bool:
-    """Programs say what they take; a browser takes HTML."""
+    """In what an error is told: a browser says that it takes HTML, everything else gets JSON."""
     best = request.accept_mimetypes.best_match(("application/json", MEDIA_TYPE, "text/html"), default=MEDIA_TYPE)
     return best != "text/html"
 

@@ -14,6 +14,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
+MAX_OFFSET_MINUTES = 840
+"""14 hours: what EPCIS takes in eventTimeZoneOffset."""
+
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -47,7 +50,7 @@ class Settings:
 _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
     "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
-    "zone_offset_minutes": "minutes east of UTC, like 480",
+    "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
     "demo_state": "set by the demo alone",
 }
 DEFAULT_ORIGIN = "suyuan.yunqiao.example"
@@ -59,6 +62,8 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     Raises: SettingsError naming what is wrong.
     """
     data = Path(overrides.pop("data", None) or environ.get("SUYUAN_DATA") or ROOT / "var").resolve()
+    if data.exists() and not data.is_dir():
+        raise SettingsError(f"setting data {str(data)!r}: expected a folder, like /srv/suyuan")
     values: dict[str, Any] = {}
     file = data / "suyuan.toml"
     if file.exists():
@@ -79,13 +84,11 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
         raise SettingsError(f"setting origin {origin!r}: expected {_NAMES['origin']}")
     database = str(values.get("database", f"sqlite:///{data / 'suyuan.sqlite'}"))
     if not database.startswith("sqlite:"):
-        raise SettingsError(f"setting database {database.split(':')[0]!r}: only sqlite is built yet")
-    offset = values.get("zone_offset_minutes", 480)
-    try:
-        minutes = int(offset)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(
-            f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}"
-        ) from error
+        # Without what follows the scheme: it may hold a password.
+        scheme = database.split(":")[0]
+        raise SettingsError(f"setting database {scheme!r}: expected {_NAMES['database']}; only SQLite is built yet")
+    offset = str(values.get("zone_offset_minutes", 480))
+    if re.fullmatch(r"-?\d{1,3}", offset, re.ASCII) is None or abs(int(offset)) > MAX_OFFSET_MINUTES:
+        raise SettingsError(f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}")
     state = values.get("demo_state")
-    return Settings(data, origin, database, minutes, None if state is None else Path(state))
+    return Settings(data, origin, database, int(offset), None if state is None else Path(state))

@@ -17,7 +17,7 @@ from app.translate import Name, Words
 
 ROOT = Path(__file__).resolve().parents[1]
 HAN = "\u4e00-\u9fff"
-BY_VIEWS = {"home.blacklist", "home.login", "home.ledger", "e.wrong"}
+BY_VIEWS = {"home.blacklist", "home.login", "home.ledger", "e.wrong", "rec.again", "rec.again_at"}
 """Keys that views hand to templates."""
 BY_NAME = ("step.", "v.", "r.", "do.", "kind.", "problem.", "black.is.")
 """Keys that are put together from a word of the core."""

@@ -95,6 +95,11 @@ class PlatformSigner:
     def public(self) -> PublicKey:
         return self._key.public
 
+    def settle(self) -> Receipt | None:
+        """Find out what became of the last parcel, if nobody knows: its receipt. Raises: as `capture`."""
+        with self._lock:
+            return None if self._undecided is None else self._submit(self._undecided)
+
     def record(self, make: Callable[[Signer], Parcel]) -> Receipt:
         """Sign what `make` builds and record it. Raises: as `capture`."""
         with self._lock:

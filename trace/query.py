@@ -295,6 +295,28 @@ def recent_steps(session: Session, log: Log, party: str, limit: int) -> list[Rec
     ]
 
 
+@dataclass(frozen=True)
+class FirstScan:
+    """The step that a repeated scan would only say again."""
+
+    leaf_index: int
+    event_id: str
+    uri: str
+    """What was scanned."""
+    gln: str | None
+    """Where; None when the read point is no place of GS1."""
+    event_time: datetime
+
+
+def first_scan(session: Session, log: Log, uri: str, party: str, biz_step: str, since: datetime) -> FirstScan | None:
+    """The newest step of a thing by a party (its pseudonym), if it is this step and was received after `since`."""
+    item = trace_rows.item_by_uri(session, log.platform, uri)
+    event = None if item is None else trace_rows.newest_of_party(session, log.platform, item.item_id, party)
+    if event is None or event.biz_step != biz_step or from_ms(event.rcv_ms) <= since:
+        return None
+    return FirstScan(event.leaf_index, event.event_id, uri, _gln(event.read_point), from_ms(event.event_ms))
+
+
 def item_name(session: Session, log: Log, uri: str, language: str) -> str | None:
     """Name of the product that a thing is, in `zh` or `en`; None when it is not known."""
     item = trace_rows.item_by_uri(session, log.platform, uri)

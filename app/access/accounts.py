@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.access.passwords import hash_password, matches
 from app.access.rows import AccountRow, SessionRow
-from trace.errors import ConflictError
+from trace.errors import ConflictError, ValidationError
 from trace.times import to_ms
 
 ROLES = ("operator", "regulator")
+LONGEST_NAME = 60
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=8)
 
@@ -31,7 +32,15 @@ class Account:
 
 
 def add_account(session: Session, platform: int, account: Account, password: str) -> None:
-    """Raises: ConflictError when the name is taken."""
+    """Raises: ValidationError when nobody could type the name; ConflictError when it is taken."""
+    if (
+        not account.name.isprintable()
+        or account.name != account.name.strip()
+        or not 1 <= len(account.name) <= LONGEST_NAME
+    ):
+        raise ValidationError(
+            f"account {account.name[:80]!r}: expected 1 to {LONGEST_NAME} characters without spaces around"
+        )
     if session.get(AccountRow, (platform, account.name)) is not None:
         raise ConflictError(f"account {account.name!r}: exists already")
     session.add(AccountRow(platform=platform, password_hash=hash_password(password), **vars(account)))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import abort, current_app, g, redirect, request, url_for
 
 from app.access.accounts import signed_in, touch_session
+from app.problems import asks_for_json
 from trace.times import to_ms
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -52,7 +53,7 @@ def check_access() -> Any:
     with services.reading() as session:
         who = signed_in(session, platform, token, now) if token else None
     if who is None:
-        if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+        if asks_for_json():
             abort(401)
         return redirect(url_for("access.sign_in", next=request.full_path.rstrip("?")))
     if who.account.role != rule:

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from app.access.accounts import (
     LONGEST,
+    LONGEST_NAME,
     close_session,
     open_session,
     password_matches,
@@ -31,15 +32,17 @@ def sign_in() -> str:
 @pages.post("/login")
 @anybody
 def sign_in_with() -> Response:
-    here, name = services(), request.form.get("username", "")[:60].strip()
+    here, name = services(), request.form.get("username", "").strip()[:LONGEST_NAME]
     goes_to = _inside(request.form.get("next", ""))
     with here.reading() as session:
         stored = stored_password(session, here.settings.platform, name)
     if not password_matches(stored, request.form.get("password", "")[:200]):
         page = render_template("login.html", next=goes_to, username=name, error=say("e.wrong"))
         return make_response(page, 401)
-    now = here.clock.now()
+    now, before = here.clock.now(), request.cookies.get(COOKIE, "")
     with here.writing() as session:
+        if before:
+            close_session(session, here.settings.platform, before)
         token = open_session(session, here.settings.platform, name, now)
     with here.reading() as session:
         who = signed_in(session, here.settings.platform, token, now)
@@ -71,6 +74,9 @@ def sign_out() -> Response:
 
 def _inside(address: str) -> str:
     """The address if it stays on this site, else nothing: no redirect leaves the platform."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)  # takes out tabs and line breaks first, as browsers do
+    except ValueError:
+        return ""
     safe = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return address if safe else ""

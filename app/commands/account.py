@@ -9,7 +9,7 @@ from app.access.passwords import random_password
 from app.commands.options import data_option, settings_or_exit
 from app.database import Database
 from app.settings import Settings
-from trace.errors import ConflictError
+from trace.errors import ConflictError, ValidationError
 from trace.register import party_by_uscc
 
 
@@ -42,7 +42,7 @@ def add(data: Path | None, name: str, role: str, uscc: str | None) -> None:
                 raise click.ClickException(f"--uscc {uscc or ''}: expected the code of a registered enterprise")
             pseudonym = None if party is None else party.pseudonym
             add_account(session, settings.platform, Account(name, role, pseudonym, None, name, name), password)
-    except ConflictError as error:
+    except (ConflictError, ValidationError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         database.close()

@@ -30,6 +30,11 @@ def audit(data: Path | None, log_key: str | None, as_json: bool) -> None:
     file = Path(settings.database.removeprefix("sqlite:///"))
     if not file.exists():
         raise click.ClickException(f"{file}: there is no ledger here; start with ./suyuan demo or serve")
+    if not (settings.keys / "item.secret").exists():
+        # Loading would make new ones, and then nothing agrees.
+        raise click.ClickException(
+            f"{settings.keys}: the keys of this ledger are not here; it cannot be audited without"
+        )
     keys = load_keys(settings.keys)
     run = Audit(
         settings.platform, settings.origin, log_key or verifier_key(settings.origin, keys.log.public), keys.item_secret

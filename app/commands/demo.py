@@ -8,7 +8,6 @@ import ctypes
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,8 +21,8 @@ from typing import Any
 import click
 import httpx
 
-from app.commands.options import data_option, settings_or_exit
-from app.database import AlreadyRunningError
+from app.commands.options import data_option, require_free_port, settings_or_exit
+from app.database import AlreadyRunningError, only_process
 from app.demo.fill import SignIn, enrol_station, epc_of, fill, make_accounts, story_begins
 from app.services import open_services
 from app.settings import Settings
@@ -32,13 +31,24 @@ from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OURS = ("suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "server.lock", "demo.json", "demo.filled")
+OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
+"""Not `server.lock`: whoever deletes it lets a second server in."""
+_SECRETS = ("item.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
-    "keys": ("*.key", "*.secret", "*.issuer", "*.new"),
-    "edge": ("station.key", "issuer", "stations.toml", "outbox.db*", "scanner", "uhf"),
-    "log": ("*.log",),
+    "keys": (
+        "authority.key",
+        "attestation.key",
+        "log.key",
+        *_SECRETS,
+        "item.new",
+        "web.new",
+        "authority.new",
+        "platform.new",
+    ),
+    "edge": ("station.key", "issuer", "stations.toml", "outbox.db", "outbox.db-wal", "outbox.db-shm", "scanner", "uhf"),
+    "log": ("server.log", "scanner.log", "uhf.log", "station.log"),
 }
-"""What a demo writes; `--reset` deletes exactly this."""
+"""What a demo writes, with `demo.json`; `--reset` deletes exactly this."""
 
 STATION_USCC = "91990102MADEM10814"
 """The running station stands in the pharma warehouse."""
@@ -68,10 +78,8 @@ _SHOWN = (
 def demo(data: Path | None, port: int, reset: bool) -> None:
     """Fill the fictional city of Yunqiao (once), serve it on loopback, and scan with emulated readers."""
     settings = settings_or_exit(data)
-    _require_free(port)
-    if reset:
-        _reset(settings.data)
-    signs = _prepare(settings)
+    require_free_port("127.0.0.1", port)
+    signs = _prepare(settings, reset)
     children = _Children(settings, port)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,52 +97,54 @@ def demo(data: Path | None, port: int, reset: bool) -> None:
 # ---- before anything runs -------------------------------------------------------------------------
 
 
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise click.ClickException(f"port {port} is in use; name another with --port N") from error
-
-
-def _reset(data: Path) -> None:
-    """Delete our own files; folders only when nothing else is in them."""
-    if (data / "suyuan.sqlite").exists() and not (data / "demo.json").exists() and not (data / "demo.filled").exists():
-        raise click.ClickException(f"{data} holds a platform that no demo made; --reset does not touch it")
-    for name in OURS:
-        (data / name).unlink(missing_ok=True)
-    for folder, patterns in OUR_FOLDERS.items():
-        for pattern in patterns:
-            for file in (data / folder).glob(pattern):
-                file.unlink()
-        if (data / folder).is_dir() and not any((data / folder).iterdir()):
-            (data / folder).rmdir()
-
-
-def _prepare(settings: Settings) -> list[SignIn]:
+def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
     """Database, story, station key and accounts."""
-    marker = settings.data / "demo.filled"
-    first = not marker.exists()
-    if first and (settings.data / "suyuan.sqlite").exists():
-        if not (settings.data / "demo.json").exists():
-            raise click.ClickException(f"{settings.data} holds a platform that no demo made; name another with --data")
-        click.echo("an earlier start was interrupted while filling: starting afresh", err=True)
-        _reset(settings.data)
+    if settings.database != f"sqlite:///{settings.data / 'suyuan.sqlite'}":
+        raise click.ClickException("setting database is for serve; a demo keeps its own database in its folder")
     settings.data.mkdir(parents=True, exist_ok=True)
-    (settings.data / "demo.json").write_text('{"ready": false}\n', encoding="utf-8")
-    now = SystemClock().now()
-    clock = SetClock(story_begins(now, timedelta(minutes=settings.zone_offset_minutes)) if first else now)
     try:
+        # Nothing is changed or deleted under a running server.
+        with only_process(settings.data):
+            first = _make_room(settings.data, reset)
+            (settings.data / "demo.json").write_text('{"ready": false}\n', encoding="utf-8")
+        now = SystemClock().now()
+        clock = SetClock(story_begins(now, timedelta(minutes=settings.zone_offset_minutes)) if first else now)
         with open_services(settings, clock) as services:
             if first:
                 _fill(services_clock=clock, services=services, now=now)
                 clock.set(now)
                 _make_station(settings, services)
-                marker.write_text(f"{now.isoformat()}\n", encoding="utf-8")
+                (settings.data / "demo.filled").write_text(f"{now.isoformat()}\n", encoding="utf-8")
             return make_accounts(services)
     except AlreadyRunningError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _make_room(data: Path, reset: bool) -> bool:
+    """Whether the story is still to be told here; what an interrupted start or `--reset` leaves behind is deleted."""
+    filled, begun = (data / "demo.filled").exists(), (data / "demo.json").exists()
+    if not filled and not begun:
+        if (data / "suyuan.sqlite").exists():
+            raise click.ClickException(f"{data} holds a platform that no demo made; name another folder with --data")
+        return True
+    if filled and not reset:
+        return False
+    if not reset:
+        click.echo("an earlier start was interrupted while filling: starting afresh", err=True)
+    _delete_ours(data)
+    return True
+
+
+def _delete_ours(data: Path) -> None:
+    """Our own files; folders only when nothing else is in them."""
+    for name in OURS:
+        (data / name).unlink(missing_ok=True)
+    for folder, names in OUR_FOLDERS.items():
+        for name in names:
+            (data / folder / name).unlink(missing_ok=True)
+        if (data / folder).is_dir() and not any((data / folder).iterdir()):
+            (data / folder).rmdir()
+    (data / "demo.json").unlink(missing_ok=True)  # last: it says that what is still here is a demo's
 
 
 def _fill(services: Any, services_clock: SetClock, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """What commands have in common."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,3 +21,23 @@ def settings_or_exit(data: Path | None, **overrides: Any) -> Settings:
         return read_settings(data=data, **overrides)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def require_free_port(host: str, port: int) -> None:
+    """End with one line when somebody listens there: the server itself would share the port without a word.
+
+    Raises: click.ClickException.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise click.ClickException(f"host {host!r}: no such address; expected one like 127.0.0.1") from error
+    with socket.socket(family, kind, protocol) as probe:
+        # Not taken by connections that have just ended.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except PermissionError as error:
+            raise click.ClickException(f"port {port} is for root; name another with --port N") from error
+        except OSError as error:
+            raise click.ClickException(f"port {port} is in use on {host}; name another with --port N") from error

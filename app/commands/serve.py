@@ -9,7 +9,7 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from app.commands.options import data_option, settings_or_exit
+from app.commands.options import data_option, require_free_port, settings_or_exit
 from app.database import AlreadyRunningError, only_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +34,7 @@ def serve(data: Path | None, host: str, port: int) -> None:
             pass
     except AlreadyRunningError as error:
         raise click.ClickException(str(error)) from error
+    require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
     ended: deque[float] = deque(maxlen=RESTARTS)

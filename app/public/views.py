@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from app import demo_views
 from app.access.rules import anybody
 from app.current import services
+from app.problems import asks_for_json
 from app.public.present import not_found, present
 from app.translate import keep_language, language
 from scanners.camera import decode_in_child
@@ -49,7 +50,11 @@ def search_photo() -> Response | tuple[str, int]:
         scans = decode_in_child(photo.read(), timeout_s=PHOTO_TIMEOUT_S, at=services().clock.now())
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    return _show(scans[0].raw.decode("utf-8", "replace") if scans else "")
+    if not scans:
+        if asks_for_json():
+            abort(404, "photo: no code was found on it")
+        return render_template("public/home.html", links=[], empty_photo=True), 404
+    return _show(scans[0].raw.decode("utf-8", "replace"))
 
 
 def _show(code: str) -> Response | tuple[str, int]:
@@ -59,7 +64,7 @@ def _show(code: str) -> Response | tuple[str, int]:
         asked = asked_by_code(session, here.log, code, (now + here.zone_offset).date())
     target = asked.uri or asked.fallback
     if target is None:
-        return _nothing(code)
+        return _nothing(code, asked.error)
     return redirect(keep_language(path_of(target)), 303)
 
 
@@ -100,9 +105,12 @@ def _proof(uri: str) -> Response:
 def _unknown(asked: Asked, code: str, wants_proof: bool) -> tuple[str, int]:
     if wants_proof:
         abort(404, asked.error or "nothing is recorded under this code, so there is no proof")
-    return _nothing(code.rsplit("/", 1)[-1])
+    return _nothing(code.rsplit("/", 1)[-1], asked.error)
 
 
-def _nothing(code: str) -> tuple[str, int]:
+def _nothing(code: str, error: str | None) -> tuple[str, int]:
+    """`error` says why the code cannot be one of any pack, where that is known."""
+    if asks_for_json():
+        abort(404, error or f"code {code[:200]!r}: nothing is recorded under it")
     page = not_found(code[:200], services().clock.now(), language())
-    return render_template("public/not_found.html", page=page), 404
+    return render_template("public/not_found.html", page=page, detail=(error or "")[:300]), 404

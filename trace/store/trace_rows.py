@@ -249,6 +249,23 @@ def recent_of_party(session: Session, platform: int, pseudonym: str, limit: int)
     return [_event(row) for row in session.execute(query)]
 
 
+def newest_of_party(session: Session, platform: int, item_id: int, pseudonym: str) -> IndexedEvent | None:
+    """The newest event about a thing that a party signed or that was recorded for it."""
+    query = (
+        select(*_EVENT)
+        .join(ItemHopRow, and_(ItemHopRow.platform == EventRow.platform, ItemHopRow.leaf_index == EventRow.leaf_index))
+        .where(
+            ItemHopRow.platform == platform,
+            ItemHopRow.item_id == item_id,
+            or_(EventRow.issuer == pseudonym, EventRow.attested_for == pseudonym),
+        )
+        .order_by(EventRow.leaf_index.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return None if row is None else _event(row)
+
+
 def main_items_of(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, str]:
     """One URI a leaf: what the event is about (its first item), for lists of events."""
     query = (
