@@ -95,11 +95,6 @@ class PlatformSigner:
     def public(self) -> PublicKey:
         return self._key.public
 
-    def settle(self) -> Receipt | None:
-        """Find out what became of the last parcel, if nobody knows: its receipt. Raises: as `capture`."""
-        with self._lock:
-            return None if self._undecided is None else self._submit(self._undecided)
-
     def record(self, make: Callable[[Signer], Parcel]) -> Receipt:
         """Sign what `make` builds and record it. Raises: as `capture`."""
         with self._lock:
@@ -108,17 +103,25 @@ class PlatformSigner:
                 seq, prev = ledger_rows.last_of_device(session, self._platform, self._key.key_id)
             return self._submit(make(Signer(self._key, self.issuer, self._origin, seq, prev)))
 
-    def _settle(self) -> None:
-        """Find out what became of the last parcel. Raises: UnavailableError while it cannot be known."""
+    def settle(self) -> Receipt | None:
+        """What became of the last parcel, if nobody knows: its receipt, None when there is nothing or it was refused.
+
+        Raises: UnavailableError while it cannot be known.
+        """
+        with self._lock:
+            return self._settle()
+
+    def _settle(self) -> Receipt | None:
         if self._undecided is None:
-            return
+            return None
         try:
-            self._submit(self._undecided)
+            return self._submit(self._undecided)
         except UnavailableError:
             raise
         except TraceError as error:
             # Refused, so its number is free; who asked for it was told to ask again.
             logger.warning("undecided parcel refused", extra={"key_id": self._key.key_id, "reason": str(error)})
+            return None
 
     def _submit(self, parcel: Parcel) -> Receipt:
         self._undecided = parcel
