@@ -102,6 +102,7 @@ def test_an_undecided_parcel_that_is_refused_later_stands_in_nobodys_way(world: 
     with world.services.writing() as session:
         session.execute(text("DROP TRIGGER broken"))
     world.record(firm, event_of([item_uri("A1")], eventID=occasion["event_id"]))
+    assert world.services.attestation.settle() is None
     receipt = world.attest(STALL.pseudonym, item_code("A2"))
     assert Leaf.parse(receipt.leaf).seq == 1
     assert world.audit()[0] == []

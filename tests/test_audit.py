@@ -534,3 +534,12 @@ def test_every_damaged_entry_of_a_log_is_named_at_once(told: Services) -> None:
     ]
     found = findings_after(told, *changes)
     assert {finding.leaf_index for finding in found} >= set(damaged)
+
+
+def test_a_second_authority_is_found(world: World) -> None:
+    first = world.services.authority
+    with world.services.reading() as session:
+        seq, prev = ledger_rows.last_of_device(session, 1, first.public.key_id)
+    authority = Signer(load_keys(world.services.settings.keys).authority, first.issuer, ORIGIN, seq, prev)
+    index = forge(world, keyreg(authority, "thief", "authority"))
+    assert said(world, index) == [f"key {authority.key_id[:16]}… of role authority may not sign this keyreg", KEY_ROW]

@@ -235,12 +235,14 @@ class Audit:
             yield Finding(index, f"{name} belongs to issuer {signer.issuer}, the leaf says {leaf.issuer}")
         if signer.revoked is not None:
             yield Finding(index, f"{name} was revoked at leaf {signer.revoked}")
-        if not self._may(signer, payload):
+        if not self._may(index, signer, payload):
             yield Finding(index, f"{name} of role {signer.role} may not sign this {leaf.kind}")
 
-    def _may(self, signer: _Key, payload: Hop | Statement) -> bool:
+    def _may(self, index: int, signer: _Key, payload: Hop | Statement) -> bool:
         if isinstance(payload, Hop):
             return signer.role in (("device", "enterprise") if payload.attests is None else ("attestation",))
+        if isinstance(payload, KeyRegistration) and (payload.role == "authority") != (index == 0):
+            return False  # the authority is registered by the first leaf, and by no other
         if signer.role == "authority":
             return True
         if signer.role != "enterprise":
