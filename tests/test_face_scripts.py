@@ -227,6 +227,7 @@ def test_a_stop_takes_the_screen_and_a_scanners_enter_does_not_close_it(record: 
     assert posted == ["CODE000S"]
     # A tap, not Escape: Chromium then gives the focus back without the caret.
     record.click("dialog button")
+    record.wait_for_function("document.activeElement.name === 'code'")
     scan(record, "CODE0003")
     record.wait_for_selector("#last .answer.ok")
     assert posted == ["CODE000S", "CODE0003"]
