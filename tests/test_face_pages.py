@@ -247,7 +247,8 @@ def test_record_page_says_that_the_platform_signs(app: Flask) -> None:
 
 def test_record_page_posts_the_fields_that_its_view_reads(app: Flask) -> None:
     html = make(app, "record", "zh")
-    form = html[html.index('<form method="post"') : html.index("</form>")]
+    start = html.index('<form method="post" class="scan"')
+    form = html[start : html.index("</form>", start)]
     assert re.findall(r'name="(\w+)"', form) == ["csrf_token", "code", "biz_step", "place"]
     assert not re.search(r"<input[^>]*\b(?:readonly|disabled)\b", form)
 

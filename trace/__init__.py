@@ -1,1 +1,1 @@
-"""What a scan means, and the record of it: identifiers, EPCIS events, the ledger, the trace graph, and five doors."""
+"""What a scan means, and the record of it: identifiers, EPCIS events, the ledger, the trace graph, and the doors."""
