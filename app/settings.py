@@ -62,6 +62,9 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     Raises: SettingsError naming what is wrong.
     """
     data = Path(overrides.pop("data", None) or environ.get("SUYUAN_DATA") or ROOT / "var").resolve()
+    if "?" in str(data):
+        # In a database URL, options begin there.
+        raise SettingsError(f"setting data {str(data)!r}: expected a folder without '?' in its name, like /srv/suyuan")
     if data.exists() and not data.is_dir():
         raise SettingsError(f"setting data {str(data)!r}: expected a folder, like /srv/suyuan")
     values: dict[str, Any] = {}

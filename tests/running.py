@@ -150,8 +150,8 @@ class RunningDemo:
 
 
 @contextmanager
-def running_demo(folder: Path, *args: str) -> Iterator[RunningDemo]:
-    demo = RunningDemo(folder / "data", *args)
+def running_demo(folder: Path, *args: str, name: str = "data") -> Iterator[RunningDemo]:
+    demo = RunningDemo(folder / name, *args)
     try:
         yield demo.wait()
     finally:

@@ -138,6 +138,14 @@ def test_a_wrong_setting_is_named_with_its_value_and_an_example(
     assert str(caught.value) == message
 
 
+def test_a_folder_name_that_would_begin_the_options_of_a_url_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({}, data=tmp_path / "a?b")
+    assert str(caught.value) == (
+        f"setting data {str(tmp_path / 'a?b')!r}: expected a folder without '?' in its name, like /srv/suyuan"
+    )
+
+
 def test_a_wrong_settings_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "suyuan.toml"
     file.write_text("origin = ")

@@ -34,21 +34,22 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_demo_keeps_its_data_and_gives_new_passwords_at_each_start(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as first:
+    name = "我的 data 100%"  # a folder may be called almost anything
+    with running_demo(tmp_path, name=name) as first:
         first.scan("]d2010952000000003521KEPT")
         before, password = leaves(first), first.password("operator")
         started = children(first.process.popen.pid)
         assert len(started) >= 4, "server and its worker, two emulators, a station"
         assert first.stop() == 0
         assert [pid for pid in started if is_running(pid)] == [], "Ctrl-C stops everything it started"
-    with running_demo(tmp_path) as second:
+    with running_demo(tmp_path, name=name) as second:
         assert leaves(second) == before
         assert second.password("operator") != password
         shown = httpx.get(f"{second.url}/01/09520000000035/21/KEPT", headers={"Accept": "text/html"})
         assert shown.status_code == 200
-    foreign = tmp_path / "data" / "mine.txt"
+    foreign = tmp_path / name / "mine.txt"
     foreign.write_text("not the demo's")
-    with running_demo(tmp_path, "--reset") as third:
+    with running_demo(tmp_path, "--reset", name=name) as third:
         gone = httpx.get(f"{third.url}/01/09520000000035/21/KEPT", headers={"Accept": "text/html"})
         assert gone.status_code == 404
         assert foreign.read_text() == "not the demo's"

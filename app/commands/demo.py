@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import httpx
@@ -344,7 +345,7 @@ utc_offset = "+08:00"
 
 [[reader]]
 name = "scanner"
-url = "line+serial://{self._edge / "scanner"}?baud=9600"
+url = "line+serial://{quote(str(self._edge / "scanner"))}?baud=9600"
 read_point = "{place}/254/dock-1"
 biz_location = "{place}"
 biz_step = "receiving"
@@ -352,7 +353,7 @@ disposition = "in_progress"
 
 [[reader]]
 name = "uhf"
-url = "m100+serial://{self._edge / "uhf"}?baud=115200"
+url = "m100+serial://{quote(str(self._edge / "uhf"))}?baud=115200"
 read_point = "{place}/254/gate-2"
 biz_location = "{place}"
 biz_step = "storing"
