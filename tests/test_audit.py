@@ -185,6 +185,8 @@ def test_the_item_secret_is_not_shown(told: Services) -> None:
 
 LEAF_OF = {"leaf": "leaf_index", "envelope": "leaf_index", "disclosure": "leaf_index", "event": "leaf_index"}
 LEAF_OF |= {"item_hop": "leaf_index", "key": "registered_leaf"}
+LEAF_OF |= {"containment": "from_leaf", "transformation": "leaf_index"}
+GRAPH = ("containment", "transformation")
 LOOKED_AT = {"item": {"uri", "hops", "last_leaf"}}
 """Columns of the item table that audit looks at; the others describe the thing and come from its events."""
 
@@ -201,14 +203,15 @@ def named_for(table: str, row: dict[str, Any]) -> set[int | None]:
 
 
 @pytest.mark.parametrize(
-    "table", ["leaf", "envelope", "disclosure", "checkpoint", "head", "key", "event", "item_hop", "item"]
+    "table", ["leaf", "envelope", "disclosure", "checkpoint", "head", "key", "event", "item_hop", "item", *GRAPH]
 )
 def test_a_byte_that_is_changed_in_any_column_of_any_row_is_found_and_named(told: Services, table: str) -> None:
     unseen = []
     keys = [column.name for column in Base.metadata.tables[table].primary_key]
     where = " AND ".join(f"{key} = :old_{key}" for key in keys)
     changes = [
-        (row, column, flipped(column, value, n + m))
+        # Any number but 0 is true: of a boolean, only the other value says something else.
+        (row, column, 1 - value if column == "is_output" else flipped(column, value, n + m))
         for n, row in enumerate(rows_of(told, table))
         for m, (column, value) in enumerate(row.items())
         if column in LOOKED_AT.get(table, row)
@@ -222,7 +225,7 @@ def test_a_byte_that_is_changed_in_any_column_of_any_row_is_found_and_named(told
     assert unseen == []
 
 
-@pytest.mark.parametrize("table", ["leaf", "envelope", "event", "item_hop", "key"])
+@pytest.mark.parametrize("table", ["leaf", "envelope", "event", "item_hop", "key", *GRAPH])
 def test_a_row_that_is_taken_away_is_named(told: Services, table: str) -> None:
     for row in rows_of(told, table):
         leaf_index = row[LEAF_OF[table]]

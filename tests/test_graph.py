@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trace.graph import Span, Step, Via, steps
+from trace.graph import Containment, Inside, Span, Step, Via, steps
 
 ME, CASE, LOT, MILK = 1, 2, 3, 4
 
@@ -54,3 +54,18 @@ def test_narrowing_holds_what_both_hold(a: int, a_end: int | None, b: int, b_end
     one, other = Span(CASE, Via.CONTAINER, a, a_end), Span(ME, Via.CONTAINER, b, b_end)
     both = one.narrowed(ME, Via.CONTAINER, b, b_end)
     assert (both is not None and both.holds(leaf)) == (one.holds(leaf) and other.holds(leaf))
+
+
+def test_containment_is_from_pack_to_the_next_aggregation_of_the_child() -> None:
+    told = Containment()
+    told.pack("case", ["a", "b"], 1)
+    told.pack("pallet", ["case"], 2)
+    told.pack("other case", ["a"], 3)
+    told.unpack("case", ["a"], 4)  # not inside any more: nothing happens
+    told.unpack("case", [], 5)
+    assert told.intervals() == {
+        Inside("a", "case", 1, 3),
+        Inside("a", "other case", 3, None),
+        Inside("b", "case", 1, 5),
+        Inside("case", "pallet", 2, None),
+    }

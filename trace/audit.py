@@ -4,10 +4,10 @@
     envelope  hash in the leaf, columns, signature under a key that was registered before this leaf and may do this
     chains    device (seq, prev) and item (ord, previous leaf)
     told      each disclosure belongs to a digest; item keys belong to their URIs
-    index     event, hop, item and key rows say what the envelopes say
+    index     event, hop, item, key, containment and transformation rows say what the envelopes say
     tree      head and every checkpoint, with its signature
 
-Reads only. Erased disclosures are no fault; they are counted. Not looked at: containment and transformation rows.
+Reads only. Erased disclosures are no fault; they are counted, and what only they told is not looked at.
 """
 
 from collections.abc import Generator, Iterator
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from trace.epcis.events import view
+from trace.epcis.events import EventView, view
 from trace.errors import NotFoundError, TraceError
+from trace.graph import Containment
 from trace.ledger.canonical import canonical
 from trace.ledger.checkpoint import open_checkpoint, parse_verifier_key
 from trace.ledger.disclosure import Disclosure, item_uris, rebuild
@@ -90,6 +91,11 @@ class Audit:
     """Key id to seq to what was sent."""
     _items: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Item key to (ord, leaf index) of its newest hop."""
+    _inside: Containment = field(default_factory=Containment)
+    _made: set[tuple[int, str, bool]] = field(default_factory=set)
+    """Leaf index, URI, whether it came out: of every transformation."""
+    _untold: bool = False
+    """An event could not be rebuilt as a whole."""
     _last_rcv_ms: int = 0
     _tree: Tree = field(default_factory=Tree)
 
@@ -125,6 +131,7 @@ class Audit:
         yield from self._device_chains()
         yield from self._item_rows(session)
         yield from self._key_rows(session)
+        yield from self._graph_rows(session)
         yield from self._heads(session)
         for stray in ledger_rows.strays(session, self.platform):
             is_leaf = stray.table not in ("checkpoint", "head")
@@ -201,6 +208,7 @@ class Audit:
         disclosures = tables.disclosures.get(index, [])
         told = yield from self._told(index, leaf, payload, disclosures)
         # Erased in part: the event can no longer be rebuilt as a whole.
+        self._untold = self._untold or told is None
         if isinstance(payload, Hop) and told is not None:
             yield from self._index(index, leaf, payload, told, tables)
 
@@ -296,12 +304,24 @@ class Audit:
         event = rebuild(hop.event, told)
         if tables.bodies.get(index) != canonical(event).decode("utf-8"):
             yield Finding(index, "event row is not the event of the envelope")
-        if tables.events.get(index) != trace_rows.indexed(view(event), hop, index, leaf.rcv_ms):
+        looked_at = view(event)
+        if tables.events.get(index) != trace_rows.indexed(looked_at, hop, index, leaf.rcv_ms):
             yield Finding(index, "columns of the event row do not repeat the event")
+        self._learn_graph(index, looked_at, frozenset(item_uris(event)))
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         ords = {uri: line.ord for uri, line in zip(item_uris(event), lines, strict=False)}
         if tables.hops.get(index, {}) != ords:
             yield Finding(index, "hop rows are not the item lines of the leaf")
+
+    def _learn_graph(self, index: int, event: EventView, items: frozenset[str]) -> None:
+        if event.event_type == "AggregationEvent" and event.parent is not None:
+            if event.action == "ADD":
+                self._inside.pack(event.parent, event.epcs, index)
+            elif event.action == "DELETE" and (event.epcs or not event.classes):
+                self._inside.unpack(event.parent, event.epcs, index)
+        if event.event_type == "TransformationEvent":
+            for uris, is_output in ((event.inputs, False), (event.outputs, True)):
+                self._made |= {(index, uri, is_output) for uri in uris if uri in items}
 
     # ---- what concerns the whole log ------------------------------------------------------------
 
@@ -339,6 +359,20 @@ class Audit:
                 yield Finding(said.registered, f"key {key_id[:16]}…: the key row does not repeat the leaves")
             elif row.frozen_ms != frozen.get(key_id):
                 yield Finding(said.registered, f"key {key_id[:16]}…: frozen is not what the quarantine says")
+
+    def _graph_rows(self, session: Session) -> Iterator[Finding]:
+        if self._untold:
+            return
+        inside = self._inside.intervals()
+        stored_inside = trace_rows.all_stays(session, self.platform)
+        for stay in sorted(inside ^ stored_inside, key=lambda each: (each.from_leaf, each.child)):
+            verb = "is missing" if stay in inside else "is what no event says"
+            until = "now" if stay.to_leaf is None else f"leaf {stay.to_leaf}"
+            yield Finding(stay.from_leaf, f"containment row: {stay.child} in {stay.parent} until {until} {verb}")
+        stored_made = trace_rows.all_makings(session, self.platform)
+        for made in sorted(self._made ^ stored_made):
+            verb = "is missing" if made in self._made else "is what no event says"
+            yield Finding(made[0], f"transformation row: {made[1]} as {'output' if made[2] else 'input'} {verb}")
 
     def _heads(self, session: Session) -> Iterator[Finding]:
         head = ledger_rows.head(session, self.platform)

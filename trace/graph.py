@@ -57,6 +57,52 @@ class Step:
     via: Via
 
 
+@dataclass(frozen=True)
+class Inside:
+    """A thing was inside another, from its pack leaf until `to_leaf` (None: still)."""
+
+    child: str
+    parent: str
+    from_leaf: int
+    to_leaf: int | None
+
+
+class Containment:
+    """Who was inside what, told aggregation by aggregation in the order of the log.
+
+    Inside means: from the pack leaf until the next aggregation leaf of the child, or one that unpacks the parent.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, dict[str, int]] = {}
+        """Child to parent to pack leaf: a thing is in one place, but two packs may name it in one leaf."""
+        self._closed: list[Inside] = []
+
+    def pack(self, parent: str, children: Iterable[str], leaf: int) -> None:
+        for child in dict.fromkeys(children):
+            self._close(child, None, leaf)
+            self._open.setdefault(child, {})[parent] = leaf
+
+    def unpack(self, parent: str, children: Iterable[str], leaf: int) -> None:
+        """No children named: all that are inside."""
+        named = list(dict.fromkeys(children))
+        for child in named or [child for child, parents in self._open.items() if parent in parents]:
+            self._close(child, parent, leaf)
+
+    def intervals(self) -> frozenset[Inside]:
+        still = (
+            Inside(child, parent, at, None) for child, parents in self._open.items() for parent, at in parents.items()
+        )
+        return frozenset((*self._closed, *still))
+
+    def _close(self, child: str, parent: str | None, leaf: int) -> None:
+        parents = self._open.get(child, {})
+        for name in [parent] if parent is not None else list(parents):
+            at = parents.pop(name, None)
+            if at is not None:
+                self._closed.append(Inside(child, name, at, leaf))
+
+
 def steps(spans: Iterable[Span], hops: Iterable[tuple[int, int]]) -> list[Step]:
     """The leaves that count, each once, under the closest relation. `hops` are (item id, leaf index)."""
     by_item: dict[int, list[Span]] = {}

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from trace.epcis.events import EventView
+from trace.graph import Inside
 from trace.ledger.payload import Hop
 from trace.store.rows import ContainmentRow, EventRow, ItemHopRow, ItemRow, TransformationRow
 from trace.times import to_ms
@@ -154,6 +155,33 @@ def inside_now(session: Session, platform: int, parent: int) -> list[str]:
         .order_by(ItemRow.uri)
     )
     return list(session.scalars(query))
+
+
+def all_stays(session: Session, platform: int) -> frozenset[Inside]:
+    """Every containment interval, by URI."""
+    child, parent = aliased(ItemRow), aliased(ItemRow)
+    query = (
+        select(child.uri, parent.uri, ContainmentRow.from_leaf, ContainmentRow.to_leaf)
+        .select_from(ContainmentRow)
+        .outerjoin(child, and_(child.platform == ContainmentRow.platform, child.item_id == ContainmentRow.child))
+        .outerjoin(parent, and_(parent.platform == ContainmentRow.platform, parent.item_id == ContainmentRow.parent))
+        .where(ContainmentRow.platform == platform)
+    )
+    return frozenset(Inside(str(row[0]), str(row[1]), row[2], row[3]) for row in session.execute(query))
+
+
+def all_makings(session: Session, platform: int) -> frozenset[tuple[int, str, bool]]:
+    """Leaf index, URI and whether it came out, of every transformation."""
+    query = (
+        select(TransformationRow.leaf_index, ItemRow.uri, TransformationRow.is_output)
+        .select_from(TransformationRow)
+        .outerjoin(
+            ItemRow,
+            and_(ItemRow.platform == TransformationRow.platform, ItemRow.item_id == TransformationRow.item_id),
+        )
+        .where(TransformationRow.platform == platform)
+    )
+    return frozenset((row[0], str(row[1]), row[2]) for row in session.execute(query))
 
 
 def made_in(session: Session, platform: int, ids: Iterable[int]) -> dict[int, list[int]]:
