@@ -16,6 +16,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,6 +24,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 class AlreadyRunningError(Exception):
     """Another process owns this data folder."""
+
+
+class DamagedError(Exception):
+    """The file is no database, or a damaged one."""
 
 
 class FifoLock:
@@ -72,6 +77,20 @@ class Database:
         with Session(self._reader) as session:
             yield session
             session.rollback()
+
+    @contextmanager
+    def examining(self) -> Iterator[Session]:
+        """Like `reading`, of a database that nobody vouches for.
+
+        Raises: DamagedError when it cannot be read.
+        """
+        try:
+            with self.reading() as session:
+                yield session
+        except (DatabaseError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            # SQLite lets a column hold any type; what code expects text stumbles over bytes.
+            reason = str(error.orig) if isinstance(error, DatabaseError) else str(error)
+            raise DamagedError(f"the database cannot be read as ours: {reason}") from error
 
     def migrate(self) -> None:
         """Bring the tables to the newest version."""

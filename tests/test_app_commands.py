@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,6 +272,33 @@ def test_audit_without_the_keys_is_one_line_and_makes_none(tmp_path: Path) -> No
     (tmp_path / "suyuan.sqlite").touch()
     refused(run("audit", "--data", str(tmp_path)), "keys: the keys of this ledger are not here")
     assert [file.name for file in tmp_path.iterdir()] == ["suyuan.sqlite"]
+
+
+def damaged(folder: Path) -> "sqlite3.Connection":
+    with world(folder) as here:
+        here.record("A1")
+    return sqlite3.connect(folder / "suyuan.sqlite")
+
+
+def test_audit_of_what_is_no_database_says_so(tmp_path: Path) -> None:
+    damaged(tmp_path).close()
+    (tmp_path / "suyuan.sqlite").write_bytes(b"not a database " * 1000)
+    done = run("audit", "--data", str(tmp_path))
+    assert done.exit_code == 1
+    assert "BAD  log: the database cannot be read as ours: file is not a database" in done.output
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_audit_of_values_of_another_type_says_so(tmp_path: Path) -> None:
+    database = damaged(tmp_path)
+    database.execute("DROP TRIGGER leaf_no_update")
+    database.execute("UPDATE leaf SET record = x'00ff', leaf_hash = 7 WHERE leaf_index = 1")
+    database.commit()
+    database.close()
+    done = run("audit", "--data", str(tmp_path))
+    assert done.exit_code == 1
+    assert "BAD" in done.output
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_audit_beside_a_running_server_agrees_in_words_and_in_json(tmp_path: Path) -> None:

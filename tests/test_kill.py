@@ -108,7 +108,7 @@ class Feed:
 
     def _run(self) -> None:
         with httpx.Client(timeout=30) as client:
-            while not self._stopped.wait(0.01):
+            while not self._stopped.wait(0.03):
                 serial = f"K{len(self.sent):06d}X"  # a cut at either end is no serial of this form
                 client.post(f"{self._control}/scan", content=f"]d2010952000000003521{serial}".encode())
                 self.sent.append(serial)
@@ -162,7 +162,7 @@ def kill_cycles(line: Line, cycles: int, seed: int) -> None:
             line.start_server()
             wait_until(line.answers, "the next server")
     feed.stop()
-    wait_until(lambda: drained(line), "an empty outbox")
+    wait_until(lambda: drained(line), "an empty outbox", patience_s=1800)
     check(line, feed.sent)
 
 

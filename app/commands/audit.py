@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from app.commands.options import data_option, settings_or_exit
-from app.database import Database
+from app.database import DamagedError, Database
 from app.services import load_keys
-from trace.audit import Audit
+from trace.audit import Audit, Finding
 from trace.errors import TraceError
 from trace.ledger.checkpoint import verifier_key
 
@@ -40,9 +40,13 @@ def audit(data: Path | None, log_key: str | None, as_json: bool) -> None:
         settings.platform, settings.origin, log_key or verifier_key(settings.origin, keys.log.public), keys.item_secret
     )
     database = Database(settings.database)
+    found: list[Finding] = []
     try:
-        with database.reading() as session:
-            found = list(run.findings(session))
+        with database.examining() as session:
+            for finding in run.findings(session):
+                found.append(finding)  # one at a time: what was found before a damaged page is worth saying
+    except DamagedError as error:
+        found.append(Finding(None, str(error)))
     except TraceError as error:
         raise click.ClickException(str(error)) from error
     finally:
