@@ -51,7 +51,6 @@ def test_each_key_has_one_uri(key: Any, uri: str) -> None:
         ("https://brand.cn/01/09520000000035/21/A7", "https://id.gs1.org/01/09520000000035/21/A7"),
         ("https://id.gs1.org/01/09520000000035/21/A%37", "https://id.gs1.org/01/09520000000035/21/A7"),
         ("https://id.gs1.org/01/09520000000035/21/a%2fb", "https://id.gs1.org/01/09520000000035/21/a%2Fb"),
-        ("https://id.gs1.org/01/09520000000035/21/A7/", "https://id.gs1.org/01/09520000000035/21/A7"),
         ("https://id.gs1.org/01/09520000000035/21/A7?17=261130", "https://id.gs1.org/01/09520000000035/21/A7"),
         ("https://id.gs1.org/01/09520000000035/21/A+7", "https://id.gs1.org/01/09520000000035/21/A%2B7"),
     ],

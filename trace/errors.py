@@ -9,6 +9,13 @@ It is shown to people as it stands, so it holds no SQL, no key and no personal d
 class TraceError(Exception):
     """Base of all errors of the core. Raise a leaf, never this."""
 
+    def __init__(self, message: str, *, code: str | None = None, at: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """Stable name of what is wrong, for programs: `key_order`. Not every error has one."""
+        self.at = at
+        """Character of the text at which the fault begins, the first one is 1."""
+
 
 # ---- what was sent is at fault --------------------------------------------------------------
 
