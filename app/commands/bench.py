@@ -1,0 +1,90 @@
+"""`bench`: how fast, as ratios against a limit or a peer measured in the same run. Nothing here is a test.
+
+The last line of standard output is one JSON object; each ratio is `{numerator, denominator, unit, n, seconds}`. The peers
+are development requirements, never used by the platform.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from trace.identifiers.element_string import examine
+from trace.identifiers.epc_binary import decode
+
+ROUNDS = 15
+REPEATS = 40
+
+ELEMENT_STRINGS = (
+    "010952000000003517291231" "10LOT7\x1d21ABC",
+    "0109520000000028112608021730123110CG20260802A\x1d2188000001",
+    "00195200000000000018",
+    "0109520000000059310200062410PIG-20261120-01",
+    "0109520000000011" "21A0001\x1d10XL2601",
+    "019952000000001837" "24\x1d10B1",
+    "0109520000000035" "7031009999SLAUGHTER\x1d10X",
+    "0109520000000042" "10YM261101\x1d17291031\x1d21V1",
+)
+"""As a reader sends them behind its AIM identifier; written for this, in the forms of our trade."""
+
+EPCS = (
+    "3034257BF7194E4000001A85",
+    "30740242201D8840009EFDF7",
+    "3156450E003B9ACA02000000",
+    "3056450E000000C000001B59",
+    "3274257BF46072000000162E",
+)
+
+
+@click.group()
+def bench() -> None:
+    """Measure, against a peer or a limit in the same run."""
+
+
+@bench.command()
+def identifiers() -> None:
+    """Element strings against biip, EPC binaries against epcpy."""
+    try:
+        import biip  # optional: a development requirement
+        from epcpy import hex_to_epc
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is missing; run this by ./suyuan bench, which installs it") from error
+    raw = ["]d2" + each for each in ELEMENT_STRINGS]
+    told = {
+        "biip_over_element_string": _ratio(lambda text: biip.parse(text), raw, examine, ELEMENT_STRINGS),
+        "epcpy_over_epc": _ratio(hex_to_epc, EPCS, lambda text: decode(bytes.fromhex(text)), EPCS),
+    }
+    for name, ratio in told.items():
+        times = ratio["numerator"] / ratio["denominator"]
+        click.echo(f"{name}: {ratio['numerator']:.1f} us over {ratio['denominator']:.1f} us = {times:.1f}", err=True)
+    click.echo(json.dumps(told))
+    sys.stdout.flush()
+
+
+def _ratio(
+    peer: Callable[[str], object], peer_input: Sequence[str], ours: Callable[[str], object], our_input: Sequence[str]
+) -> dict[str, Any]:
+    """Median microseconds of CPU a call, the two in turn, so that a slow moment of the machine strikes both."""
+    began = time.monotonic()
+    theirs_us, ours_us = [], []
+    for _ in range(ROUNDS):
+        theirs_us += [_us(peer, text) for text in peer_input]
+        ours_us += [_us(ours, text) for text in our_input]
+    return {
+        "numerator": round(statistics.median(theirs_us), 2),
+        "denominator": round(statistics.median(ours_us), 2),
+        "unit": "us",
+        "n": ROUNDS * len(our_input),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def _us(call: Callable[[str], object], text: str) -> float:
+    began = time.process_time_ns()
+    for _ in range(REPEATS):
+        call(text)
+    return (time.process_time_ns() - began) / REPEATS / 1000
