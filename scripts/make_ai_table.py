@@ -7,6 +7,7 @@ associations it needs or forbids, and what it is in a Digital Link; its own head
 facts, a row a line, and none of its text.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -65,15 +66,27 @@ def row(line: str) -> dict[str, object]:
     }
 
 
+def release(text: str) -> str:
+    """What the head of the dictionary calls itself; a copy between two releases says UNSET, so its hash says which."""
+    named = re.search(r"^# Release: *(.+?) *$", text, re.MULTILINE)
+    if named is None:
+        raise SystemExit("expected a line '# Release: ...' in the head of the dictionary")
+    years = re.findall(r"Copyright \(c\) [\d-]*?(\d{4}) GS1", text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{named[1]}, (c) {max(years, default='')} GS1, SHA-256 {digest[:16]}"
+
+
 def main(arguments: list[str]) -> None:
     if not 1 <= len(arguments) <= 2:
         raise SystemExit(__doc__)
-    lines = Path(arguments[0]).read_text(encoding="utf-8").splitlines()
+    text = Path(arguments[0]).read_text(encoding="utf-8")
+    lines = text.splitlines()
     rows = [row(line) for line in lines if line.strip() and not line.startswith("#")]
     body = ",\n".join(json.dumps(each, ensure_ascii=False) for each in rows)
     source = "GS1 Barcode Syntax Dictionary, (c) GS1 AISBL, Apache-2.0; facts only, made by scripts/make_ai_table.py"
     target = Path(arguments[1]) if len(arguments) == 2 else TABLE
-    target.write_text(f'{{"source": {json.dumps(source)}, "rows": [\n{body}\n]}}\n', encoding="utf-8")
+    head = f'"source": {json.dumps(source)}, "release": {json.dumps(release(text))}'
+    target.write_text(f'{{{head}, "rows": [\n{body}\n]}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,12 @@ code's own alphabet; the caller has looked. What to do with a difference is the 
 USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """GB 32100-2015: 31 characters, no I, O, S, V and Z; the value of a character is its place."""
 
+_CSET_32 = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_CSET_82 = "!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+_CSET_82_VALUE = {char: place for place, char in enumerate(_CSET_82)}
+_PRIMES = tuple(number for number in range(2, 510) if all(number % factor for factor in range(2, number)))
+"""The first 97: the longest value that an AI can have."""
+
 _USCC_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 _ORGANISATION_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -16,6 +22,17 @@ def gs1_check_digit(digits: str) -> str:
     """GTIN, SSCC, GLN and other numeric keys (GS1 General Specifications, 7.9.1): weights 3, 1 from the right."""
     total = sum(map(int, digits[::-2])) * 3 + sum(map(int, digits[-2::-2]))
     return str(-total % 10)
+
+
+def gs1_check_pair(text: str) -> str:
+    """GMN and other alphanumeric keys: primes from the right, modulo 1021.
+
+    GS1 General Specifications, section "Check character calculation (for alphanumeric keys)".
+    Requires characters of GS1 AI character set 82, at most 97 of them.
+    """
+    weights = zip(reversed(text), _PRIMES, strict=False)
+    total = sum(_CSET_82_VALUE[char] * weight for char, weight in weights) % 1021
+    return _CSET_32[total >> 5] + _CSET_32[total & 31]
 
 
 def mod_11_10_check_digit(digits: str) -> str:
