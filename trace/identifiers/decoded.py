@@ -1,0 +1,214 @@
+"""All that one scan says, as one flat answer: what `decode` prints and `POST /decode` returns.
+
+`identify` asks what a thing is and forgives; this says what a text is by the letter of its standard. `ok` is what the
+official GS1 Barcode Syntax Engine answers with its default validations, wherever it has an answer. What the text begins
+with says what it is:
+
+    ]      scan with an AIM symbology identifier          http      Digital Link, in any case
+    (      bracketed element string                       urn:epc:  EPC
+    0x1D   element string that begins with FNC1           else      number, national code, or text
+
+Content that fails only for want of companions (`required_ai`) keeps its keys, so that a handheld can put the labels of
+one thing together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from trace.errors import TraceError
+from trace.identifiers.aim import Reading, Symbology
+from trace.identifiers.digital_link import to_uri
+from trace.identifiers.dl_compression import read_link
+from trace.identifiers.element_string import FNC1, Element, ElementString, examine
+from trace.identifiers.epc_binary import EpcValue, decode
+from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.faults import Fault
+from trace.identifiers.hri import hri_lines
+from trace.identifiers.identify import identify
+from trace.identifiers.national import NationalCode
+from trace.identifiers.scan_data import read_scan_data
+from trace.identifiers.uris import Key, keys_of, path_of, uri_of
+
+_HOST = "unknown.invalid"
+"""National codes stand under the host of a log, which a text alone does not know: only paths are told."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One answer. What does not apply is None or empty."""
+
+    ok: bool
+    carrier: str
+    """Name of the symbology, or of the form."""
+    symbology: str | None = None
+    """AIM identifier, `]d2`."""
+    elements: tuple[Element, ...] = ()
+    bracketed: str | None = None
+    keys: tuple[Key, ...] = ()
+    """Most specific first."""
+    digital_link: str | None = None
+    """Uncompressed, on https://id.gs1.org; None where there is no key that GS1 owns."""
+    epc: str | None = None
+    """Pure identity URN; only an EPC says how long its company prefix is, or whoever asks."""
+    epc_tag: str | None = None
+    """Tag URI."""
+    warnings: tuple[str, ...] = ()
+    fault: Fault | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that is printed: names and order are stable."""
+        return {
+            "ok": self.ok,
+            "carrier": self.carrier,
+            "symbology": self.symbology,
+            "ais": [list(element) for element in self.elements],
+            "bracketed": self.bracketed,
+            "keys": [{"kind": kind_of(key), "path": path_of(uri_of(key, _HOST))} for key in self.keys],
+            "digital_link": self.digital_link,
+            "epc": self.epc,
+            "epc_tag": self.epc_tag,
+            "hri": list(hri_lines(self.elements)),
+            "warnings": list(self.warnings),
+            "error": None
+            if self.fault is None
+            else {"code": self.fault.code, "message": self.fault.message, "at": self.fault.at},
+            **self.more,
+        }
+
+
+def decode_text(text: str, *, gs: str | None = None, today: date | None = None) -> Decoded:
+    """Read one scan. Never raises for what is in it.
+
+    `gs` is the character that this reader sends in place of 0x1D, if it does.
+    """
+    if gs is not None:
+        text = text.replace(gs, FNC1)
+    if text.startswith("]"):
+        return _scan(text, today)
+    if text.startswith(("(", FNC1)):
+        return _elements("element string", text)
+    if text[:4].lower() == "http":
+        return _link(text, "Digital Link")
+    if text.startswith("urn:epc:"):
+        return _urn(text)
+    return _plain(text, today)
+
+
+def decode_epc(epc: bytes, pc: int | None = None) -> Decoded:
+    """Read the EPC memory of a tag: `epc` as the reader gave it, `pc` the protocol control word if it gave it."""
+    value = decode(epc, pc)
+    if value.key is None:
+        fault = Fault("epc_raw", value.why_raw or "no EPC of a scheme that we know")
+        return Decoded(False, "EPC binary", epc=value.uri, fault=fault)
+    return _of_key("EPC binary", value.key, epc=value.uri, epc_tag=_tag_uri(value))
+
+
+def kind_of(key: Key) -> str:
+    """`sgtin`, `gtin`, `sscc` ...; of a code that GS1 does not own its scheme, `cn-drug`."""
+    return key.scheme if isinstance(key, NationalCode) else type(key).__name__.lower()
+
+
+def _scan(text: str, today: date | None) -> Decoded:
+    read = read_scan_data(text)
+    symbology = read.symbology
+    if symbology is None:
+        return Decoded(False, "text", fault=read.fault)
+    if read.fault is not None or symbology.reading is Reading.ELEMENT_STRING:
+        return _examined(symbology.name, read.elements, read.fault, symbology=symbology)
+    if read.gtin is not None:
+        # A GTIN symbol carries no AI; the 2D component above it does.
+        keys = keys_of(read.all_elements)
+        found = _examined(symbology.name, read.elements, None, symbology=symbology)
+        return _with(found, keys=keys, digital_link=uri_of(keys[0], _HOST) if keys else None)
+    # Any text is right in such a symbol; what it means is asked of the text.
+    inner = _link(read.data, "") if read.data[:4].lower() == "http" else _plain(read.data, today)
+    warnings = inner.warnings if inner.fault is None else (*inner.warnings, inner.fault.message)
+    is_link = read.data[:4] in ("http", "HTTP")
+    fault = inner.fault if is_link else None
+    return _with(
+        inner, ok=fault is None, carrier=symbology.name, symbology=symbology.identifier, warnings=warnings, fault=fault
+    )
+
+
+def _elements(carrier: str, text: str) -> Decoded:
+    read = examine(text)
+    found = _examined(carrier, read.elements, read.fault)
+    return _with(found, bracketed=read.bracketed()) if read.elements else found
+
+
+def _examined(
+    carrier: str, elements: tuple[Element, ...], fault: Fault | None, *, symbology: Symbology | None = None
+) -> Decoded:
+    # Which elements are wanting does not change what is there.
+    keeps = fault is None or fault.code == "required_ai"
+    return Decoded(
+        ok=fault is None,
+        carrier=carrier,
+        symbology=None if symbology is None else symbology.identifier,
+        elements=elements,
+        bracketed=ElementString(elements).bracketed() if elements else None,
+        keys=keys_of(elements) if keeps else (),
+        digital_link=_digital_link(elements) if keeps else None,
+        fault=fault,
+    )
+
+
+def _link(text: str, carrier: str) -> Decoded:
+    try:
+        link = read_link(text, lenient=text[:4] not in ("http", "HTTP"))
+    except TraceError as error:
+        code, at = getattr(error, "code", None), getattr(error, "at", None)
+        return Decoded(False, carrier, fault=Fault(str(code or "digital_link"), str(error), max(0, (at or 1) - 1)))
+    found = _examined(carrier, link.path + link.attributes, None)
+    return _with(found, digital_link=link.uri())
+
+
+def _urn(text: str) -> Decoded:
+    try:
+        urn = EpcUrn.parse(text)
+    except TraceError as error:
+        return Decoded(False, "EPC URN", fault=Fault(str(getattr(error, "code", None) or "epc_urn"), str(error)))
+    return _of_key("EPC URN", urn.key, epc=str(urn))
+
+
+def _plain(text: str, today: date | None) -> Decoded:
+    found = identify(text, today=today)
+    if found.key is None:
+        fault = Fault("not_identified", found.error or f"{text[:60]!r}: identifies nothing")
+        return Decoded(False, found.carrier, elements=found.elements, warnings=found.warnings, fault=fault)
+    keys = found.keys
+    link = None if isinstance(keys[0], NationalCode) else uri_of(keys[0], _HOST)
+    bracketed = ElementString(found.elements).bracketed() if found.elements else None
+    return Decoded(
+        True,
+        found.carrier,
+        elements=found.elements,
+        bracketed=bracketed,
+        keys=keys,
+        digital_link=_digital_link(found.elements) or link,
+        warnings=found.warnings,
+    )
+
+
+def _of_key(carrier: str, key: Key, *, epc: str | None = None, epc_tag: str | None = None) -> Decoded:
+    link = None if isinstance(key, NationalCode) else uri_of(key, _HOST)
+    return Decoded(True, carrier, keys=(key,), digital_link=link, epc=epc, epc_tag=epc_tag)
+
+
+def _digital_link(elements: tuple[Element, ...]) -> str | None:
+    try:
+        return to_uri(ElementString(elements))
+    except TraceError:
+        return None
+
+
+def _tag_uri(value: EpcValue) -> str | None:
+    told = getattr(value, "tag_uri", None)
+    return told if isinstance(told, str) else None
+
+
+def _with(found: Decoded, **changes: Any) -> Decoded:
+    return Decoded(**{**vars(found), **changes})
