@@ -210,6 +210,7 @@ def test_the_case_of_an_ma_code_is_kept() -> None:
             "MA.156.M0.100204.13351764.s1",
             "MA code 'MA.156.M0.100204.13351764.s1': expected a capital letter and a value, got 's1'.",
         ),
+        ("MA.156.M0." + "9" * 200, "MA code 'MA.156.M0." + "9" * 50 + "': expected at most 200 characters."),
         ("AHM", "AHM code 'AHM': expected AHM and 1 to 47 characters without spaces."),
     ],
 )
@@ -347,7 +348,17 @@ def test_what_was_folded_is_reported() -> None:
 
 
 def test_digits_that_fit_no_scheme_claim_nothing() -> None:
-    for text in ("", "123", "411010800000001", "06901234567892", "106141412345678908", "六六大顺", "hello"):
+    for text in (
+        "",
+        "9" * 100_000,
+        "国药准字9" * 100_000,
+        "123",
+        "411010800000001",
+        "06901234567892",
+        "106141412345678908",
+        "六六大顺",
+        "hello",
+    ):
         assert read_national(text) == NationalReading(())
 
 

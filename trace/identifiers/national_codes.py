@@ -60,7 +60,7 @@ _MARKS: tuple[tuple[re.Pattern[str], Callable[[str], NationalCode]], ...] = (
     (re.compile(r"动物检疫"), QuarantineCertificate.parse),
     (re.compile(r"承诺达标合格证|食用农产品合格证"), PledgeCertificate.parse),
     (re.compile(r"(节点|经营者|自然人)?主体码"), FarmSubject.parse),
-    (re.compile(r"[一-鿿](19|20)[0-9]{6}$"), DrugProductionLicence.parse),
+    (re.compile(r"[一-鿿](19|20)[0-9]{6}\Z"), DrugProductionLicence.parse),
 )
 
 _SCHEME_BY_LENGTH: dict[int, Callable[[str], NationalCode]] = {
@@ -70,6 +70,9 @@ _SCHEME_BY_LENGTH: dict[int, Callable[[str], NationalCode]] = {
     18: Uscc,
 }
 """Of bare digits; 20 have two."""
+
+_LONGEST = 500
+"""More than any code with all that is printed in front of it and between."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def read_national(text: str, registry: PrefixRegistry | None = None) -> National
 
     Raises: ParseError when it has the mark or the form of one scheme alone and breaks its rules.
     """
+    if len(text) > _LONGEST:
+        return NationalReading(())
     narrowed = narrow(text)
     if re.match(r"M[A-Z]\.[0-9]{3}\.", narrowed):
         return _reading(text, (MaUdi(narrowed),), narrowed != text)

@@ -21,6 +21,8 @@ _AHM = re.compile(r"AHM[\x21-\x7e]{1,47}")
 
 _DI_LEVELS = 5
 _DI_LENGTH = 25
+_LONGEST = 200
+"""Twice the longest seen."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,15 @@ class MaUdi(NationalCode):
     value: str
 
     def __post_init__(self) -> None:
+        if len(self.value) > _LONGEST:
+            raise ParseError(f"MA code {self.value[:60]!r}: expected at most {_LONGEST} characters.")
         if _DI.fullmatch(self.di) is None:
             raise ParseError(f"MA code {self.value[:60]!r}: expected MA.156.M0.company.product, names between dots.")
         for part in self.value.split(".")[_DI_LEVELS:]:
             if _PI.fullmatch(part) is None:
-                raise ParseError(f"MA code {self.value[:60]!r}: expected a capital letter and a value, got {part!r}.")
+                raise ParseError(
+                    f"MA code {self.value[:60]!r}: expected a capital letter and a value, got {part[:40]!r}."
+                )
 
     @classmethod
     def parse(cls, text: str) -> Self:
