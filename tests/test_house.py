@@ -31,9 +31,11 @@ MAY_IMPORT = {
     "audit": _BASE | _FACTS | {"graph", "store"},
     "attest": _BASE | _FACTS | {"graph", "observe", "store", "capture"},
     "register": _BASE | _FACTS | {"graph", "store", "capture"},
+    "issuing": _BASE | {"identifiers"},
+    "issue": _BASE | _FACTS | {"issuing", "store"},
     "query": _BASE | _FACTS | {"graph", "store", "capture", "recall", "publish"},
 }
-DOORS = ("capture", "recall", "publish", "audit", "attest", "register", "query")
+DOORS = ("capture", "recall", "publish", "audit", "attest", "register", "issue", "query")
 
 
 def modules() -> list[Path]:

@@ -64,7 +64,7 @@ def test_a_driver_may_give_the_symbology_apart() -> None:
         ("urn:epc:id:sgtin:69012345.06789.A7", "EPC URN", (ITEM, GTIN)),
         ("urn:epc:class:lgtin:69012345.06789.LOT7", "EPC URN", (LOT, GTIN)),
         ("91990102MADEM1057K", "national code", (Uscc("91990102MADEM1057K"),)),
-        ("sc11532139200465", "national code", (FoodProductionLicence("SC11532139200465"),)),
+        ("sc10741018302531", "national code", (FoodProductionLicence("SC10741018302531"),)),
         ("JY23506230105266", "national code", (FoodOperationLicence("JY23506230105266"),)),
         ("国药准字Z45021428", "national code", (DrugApprovalNumber("Z45021428"),)),
         (

@@ -242,7 +242,7 @@ def test_a_drug_approval_number_is_stored_short_and_printed_in_full() -> None:
     assert number.printed == "国药准字Z45021428"
     assert (
         refusal(DrugApprovalNumber.parse, "国药准字X45021428")
-        == "drug approval number 'X45021428': expected one of HZSBTFJ and 8 digits."
+        == "drug approval number 'X45021428': expected one of HZSBTFJ (HZS with C or J) and 8 digits."
     )
 
 

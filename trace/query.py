@@ -16,7 +16,8 @@ from trace.identifiers.digital_link import parse_path
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
-from trace.identifiers.uris import Key, key_from_uri, keys_of, national_code, path_of, uri_of
+from trace.identifiers.national_codes import national_code
+from trace.identifiers.uris import Key, key_from_uri, keys_of, path_of, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure

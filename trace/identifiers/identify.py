@@ -22,8 +22,9 @@ from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_dates import to_date
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode, fold
+from trace.identifiers.national_codes import national_code
 from trace.identifiers.percent import decode_strictly
-from trace.identifiers.uris import Key, keys_of, lot_of, national_code
+from trace.identifiers.uris import Key, keys_of, lot_of
 
 _LONGEST = 8192
 """More than the largest QR Code holds."""

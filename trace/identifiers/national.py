@@ -14,7 +14,9 @@ _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _LONGEST = 100
 
 # Printed and typed forms of one code: full-width characters, and what people put between groups.
-_FOLDED = {code + 0xFEE0: code for code in range(0x21, 0x7F)} | dict.fromkeys(map(ord, " \t\u00a0\u3000-‐‑–—－"))
+_NARROWED = {code + 0xFEE0: code for code in range(0x21, 0x7F)}
+_DROPPED = dict.fromkeys(map(ord, " \t\u00a0\u3000-‐‑–—－"))
+_FOLDED = _NARROWED | _DROPPED
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,21 @@ class NationalCode:
 def fold(text: str) -> str:
     """As printed to as stored: full-width characters narrowed, spaces and hyphens dropped, letters upper-case."""
     return text.translate(_FOLDED).upper()
+
+
+def narrow(text: str) -> str:
+    """For schemes in which case and hyphens count: full-width characters narrowed, blanks around it dropped."""
+    return text.translate(_NARROWED).strip()
+
+
+def folding_warnings(text: str) -> tuple[str, ...]:
+    """What `fold` changed: harmless where a person typed, worth a look where a printer should have done better."""
+    shown = f"{text[:40]!r} was read with"
+    found = []
+    if any(ord(char) in _NARROWED and ord(char) not in _DROPPED for char in text):
+        found.append(f"{shown} full-width characters as narrow ones.")
+    if any(ord(char) in _DROPPED for char in text):
+        found.append(f"{shown} its spaces and hyphens left out.")
+    if text.upper() != text:
+        found.append(f"{shown} small letters as capitals.")
+    return tuple(found)

@@ -11,29 +11,13 @@ from collections.abc import Iterable
 
 from trace.errors import ParseError
 from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
-from trace.identifiers.drug_codes import DrugApprovalNumber, DrugTraceCode
 from trace.identifiers.element_string import Element
-from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
 from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode
+from trace.identifiers.national_codes import national_code
 from trace.identifiers.percent import decode_strictly, encode
 
 Key = Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | NationalCode
-
-_NATIONAL = {
-    "cn-drug": DrugTraceCode,
-    "cn-drug-approval": DrugApprovalNumber,
-    "cn-uscc": Uscc,
-    "cn-sc": FoodProductionLicence,
-    "cn-jy": FoodOperationLicence,
-}
-"""Schemes with rules of their own."""
-
-
-def national_code(scheme: str, value: str) -> NationalCode:
-    """The code of this scheme, checked by its rules where we know them. Raises: ParseError."""
-    known = _NATIONAL.get(scheme)
-    return NationalCode(scheme, value) if known is None else known(value)
 
 
 def uri_of(key: Key, origin_host: str) -> str:

@@ -8,6 +8,8 @@ state     head, key                            moved by the sequencer alone, in 
 index     item, item_hop, event, containment, transformation      can be recomputed from the ledger
           quarantine                           parcels that contradict another
 master    region, party, site, product, blacklist_entry
+issued    issue_batch, issued_serial            INSERT and SELECT only, so that no number is ever given out twice
+          issue_counter                         moved in the transaction that issues
 """
 
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Text
@@ -265,3 +267,41 @@ class BlacklistRow(_Platform, Base):
     """`hearing`, `listed`, `repaired`; expiry is a matter of the date, not of a stored word."""
     removed_on: Mapped[str | None] = mapped_column(String(10))
     removal_reason: Mapped[str | None] = mapped_column(Text)
+
+
+# ---- issued codes -------------------------------------------------------------------------------
+
+
+class IssueBatchRow(_Platform, Base):
+    """What was given out in one go: to whom, when, how many. INSERT and SELECT only."""
+
+    __tablename__ = "issue_batch"
+    __table_args__ = (Index("issue_batch_party", "platform", "party"), Index("issue_batch_scope", "platform", "scope"))
+    batch_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(8))
+    """`serial`, `sscc`, `lot`."""
+    scope: Mapped[str] = mapped_column(String(40))
+    """Inside what its numbers are unique: GTIN, company prefix, or GTIN with day and line."""
+    party: Mapped[str] = mapped_column(String(32))
+    issued_ms: Mapped[int] = mapped_column(_BIG)
+    amount: Mapped[int] = mapped_column(Integer)
+    first_number: Mapped[int | None] = mapped_column(_BIG)
+    """Of what is counted: the batch is this number and the `amount - 1` behind it."""
+
+
+class IssuedSerialRow(_Platform, Base):
+    """A random serial number that is taken for ever. INSERT and SELECT only."""
+
+    __tablename__ = "issued_serial"
+    gtin: Mapped[str] = mapped_column(String(14), primary_key=True)
+    serial: Mapped[str] = mapped_column(String(20), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(_BIG)
+
+
+class IssueCounterRow(_Platform, Base):
+    """The next number of a count. One row a count, moved in the transaction that gives the number out: no gaps."""
+
+    __tablename__ = "issue_counter"
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(40), primary_key=True)
+    next_number: Mapped[int] = mapped_column(_BIG)
