@@ -149,7 +149,6 @@ def test_digital_link_js_is_matched(shared_data: Path) -> None:
         ("https://a/253/3060077601309", "/JTLIetaiHYA", "/253/3060077601309"),
         ("https://a/255/5678409730535", "/JVUqG5hJ5wA", "/255/5678409730535"),
         ("https://a/414/5060917510004/7040/5KFX", "/QUSaVjC_dHBAVlCrg", "/414/5060917510004/cEBWUKu"),
-        ("https://a/8006/054123450000130201", "/gAYMBI_bNGwJk", "/8006/054123450000130201"),
         (
             "https://a/8010/0541234537290A41%23GH33/8011/6639047221",
             "/gBCVYNWjFkzaNWbdk5YQWjFHHkM2cAI0xdvpGo",

@@ -15,7 +15,9 @@ from trace.identifiers.element_string import FNC1
 from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
 from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.identify import Identified, identify
+from trace.identifiers.meat_codes import MeatRetailCode
 from trace.identifiers.national import NationalCode
+from trace.identifiers.prefix_registry import DrugPack, PrefixRegistry
 
 GTIN = Gtin("06901234567892")
 ITEM, LOT = Sgtin(GTIN, "A7"), Lgtin(GTIN, "LOT7")
@@ -51,20 +53,15 @@ def test_a_driver_may_give_the_symbology_apart() -> None:
         ("]J10106901234567892", "GS1 DotCode", (GTIN,)),
         ("]Q1https://brand.cn/01/06901234567892/21/A7", "QR Code", (ITEM, GTIN)),
         ("]d1https://id.gs1.org/414/9520000000011", "Data Matrix", (Gln("9520000000011"),)),
-        ("]C083857930000879766660", "Code 128", (DrugTraceCode("83857930000879766660"),)),
         ("106141412345678908", "digits", (Sscc("106141412345678908"),)),
         ("6924561884074", "digits", (Gtin("06924561884074"),)),
         ("6 924561 884074", "digits", (Gtin("06924561884074"),)),
-        ("83857930000879766660\r\n", "national code", (DrugTraceCode("83857930000879766660"),)),
-        ("8385793-0000 8797 66660", "national code", (DrugTraceCode("83857930000879766660"),)),
-        ("８３８５７９３００００８７９７６６６６０", "national code", (DrugTraceCode("83857930000879766660"),)),
         ("(01)06901234567892(10)LOT7", "element string", (LOT, GTIN)),
         ("(414)9520000000011(254)D3", "element string", (Sgln(Gln("9520000000011"), "D3"), Gln("9520000000011"))),
         (f"010690123456789210LOT7{FNC1}21A7", "element string", (ITEM, LOT, GTIN)),
         ("urn:epc:id:sgtin:69012345.06789.A7", "EPC URN", (ITEM, GTIN)),
         ("urn:epc:class:lgtin:69012345.06789.LOT7", "EPC URN", (LOT, GTIN)),
         ("91990102MADEM1057K", "national code", (Uscc("91990102MADEM1057K"),)),
-        ("sc10741018302531", "national code", (FoodProductionLicence("SC10741018302531"),)),
         ("JY23506230105266", "national code", (FoodOperationLicence("JY23506230105266"),)),
         ("国药准字Z45021428", "national code", (DrugApprovalNumber("Z45021428"),)),
         (
@@ -226,3 +223,32 @@ def test_no_text_is_an_exception(start: str, pieces: list[str], given_symbology:
 def test_long_and_monotonous_text_is_answered(piece: str) -> None:
     for start in ("", "]d2", "https://a/01/06901234567892", "(01)06901234567892", "urn:epc:id:sgtin:"):
         assert identify((start + piece * 8192)[:8192]).key in (None, GTIN)
+
+
+DIGITS = "83857930000879766660"
+EITHER = (DrugTraceCode(DIGITS), MeatRetailCode(DIGITS))
+DOUBT = f"'{DIGITS}' may be cn-drug or cn-meat."
+
+
+@pytest.mark.parametrize(
+    ("raw", "carrier", "more"),
+    [
+        (f"]C0{DIGITS}", "Code 128", 0),
+        (f"{DIGITS}\r\n", "national code", 0),
+        ("8385793-0000 8797 66660", "national code", 1),
+        ("８３８５７９３００００８７９７６６６６０", "national code", 1),
+    ],
+)
+def test_twenty_digits_are_a_drug_or_a_sale_of_meat_and_a_registry_decides(raw: str, carrier: str, more: int) -> None:
+    found = identify(raw)
+    assert (found.carrier, found.key, found.keys, found.error) == (carrier, EITHER[0], EITHER, None)
+    assert found.warnings[-1] == DOUBT
+    assert len(found.warnings) == 1 + more, "what was folded is told"
+    known = identify(raw, registry=PrefixRegistry({"8385793": DrugPack("06924561884074", 1)}))
+    assert known.keys == EITHER[:1]
+
+
+def test_a_licence_in_small_letters_is_read_and_told() -> None:
+    found = identify("sc10741018302531")
+    assert found.key == FoodProductionLicence("SC10741018302531")
+    assert found.warnings == ("'sc10741018302531' was read with small letters as capitals.",)

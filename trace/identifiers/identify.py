@@ -14,16 +14,16 @@ from trace.identifiers.aim import Reading, Symbology, split
 from trace.identifiers.aim import symbology as symbology_of
 from trace.identifiers.associations import conflicts, missing
 from trace.identifiers.charsets import NUMERIC
-from trace.identifiers.digital_link import DigitalLink
-from trace.identifiers.drug_codes import DrugApprovalNumber, DrugTraceCode
+from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString
-from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
+from trace.identifiers.enterprise_codes import Uscc
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_dates import to_date
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode, fold
-from trace.identifiers.national_codes import national_code
+from trace.identifiers.national_codes import national_code, read_national
 from trace.identifiers.percent import decode_strictly
+from trace.identifiers.prefix_registry import PrefixRegistry
 from trace.identifiers.uris import Key, keys_of, lot_of
 
 _LONGEST = 8192
@@ -56,17 +56,20 @@ class Identified:
     """Value, what was expected, what came."""
 
 
-def identify(raw: str, *, symbology: str | None = None, today: date | None = None) -> Identified:
+def identify(
+    raw: str, *, symbology: str | None = None, today: date | None = None, registry: PrefixRegistry | None = None
+) -> Identified:
     """Read what a scanner sent, a camera decoded or a person typed. Never raises for what is in `raw`.
 
     `raw` may begin with an AIM identifier (`]d2…`); `symbology` gives it where the reader's driver has taken it off.
     `today` chooses the century of two-digit years (General Specifications, 7.12); without it years are 2000 to 2099.
+    `registry` knows the prefixes of drug trace codes, and so tells 20 digits of a drug from 20 of a sale of meat.
     """
     symbol, data = split(raw)
     if symbol is None and symbology is not None:
         symbol = symbology_of(symbology)
     try:
-        found = _read(symbol, data, today)
+        found = _read(symbol, data, today, registry)
     except TraceError as error:
         found = Identified("text", error=str(error))
     if symbol is None:
@@ -79,7 +82,7 @@ def identify(raw: str, *, symbology: str | None = None, today: date | None = Non
     return replace(found, carrier=symbol.name)
 
 
-def _read(symbol: Symbology | None, data: str, today: date | None) -> Identified:
+def _read(symbol: Symbology | None, data: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
     if len(data) > _LONGEST:
         raise ParseError(f"text of {len(data)} characters: expected at most {_LONGEST}.")
     # Not `strip()`: it would take off FNC1 as well.
@@ -98,10 +101,10 @@ def _read(symbol: Symbology | None, data: str, today: date | None) -> Identified
         case Reading.GTIN_ADD_ON:
             found = _from_gtin(text[:13])
             return replace(found, warnings=(*found.warnings, f"add-on {text[13:]!r} is not part of the GTIN."))
-    return _from_any(text, today)
+    return _from_any(text, today, registry)
 
 
-def _from_any(text: str, today: date | None) -> Identified:
+def _from_any(text: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
     """Tell the forms apart by how they begin, surest first."""
     lower = text[:8].lower()
     if text[0] == "(" and text[1:2].isdigit():
@@ -115,33 +118,40 @@ def _from_any(text: str, today: date | None) -> Identified:
         return _from_elements("element string", ElementString.parse(text).elements, today)
     code = fold(text)
     if NUMERIC.holds(code) and code:
-        return _from_digits(text, code, today)
-    if code.startswith(("SC", "JY")) and NUMERIC.holds(code[2:]):
-        licence = FoodProductionLicence if code.startswith("SC") else FoodOperationLicence
-        return _from_key("national code", licence(code))
-    if code.startswith("国药准字"):
-        return _from_key("national code", DrugApprovalNumber.parse(code))
+        return _from_digits(text, code, today, registry)
     unmarked = _unmarked_elements(text, today)
     if unmarked is not None:
         return unmarked
-    if len(code) == 18 and NUMERIC.holds(code[2:8]) and code.isascii() and code.isalnum():
-        return _from_key("national code", Uscc(code))
+    national = _from_national(text, registry)
+    if national is not None:
+        return national
     raise ParseError(
         f"text {text[:60]!r}: expected a GS1 element string, a Digital Link, an EPC URN, a GTIN, an SSCC "
         "or a national code."
     )
 
 
-def _from_digits(text: str, code: str, today: date | None) -> Identified:
+def _from_digits(text: str, code: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
     match len(code):
-        case 8 | 12 | 13 | 14:
+        case 8 | 12 | 13:
             return _from_gtin(code)
+        case 14:
+            found = _from_gtin(code)
+            also = read_national(text, registry).codes
+            if not also:
+                return found
+            doubt = f"{code!r} may be {also[0].scheme} too."
+            return replace(found, keys=(*found.keys, *also), warnings=(*found.warnings, doubt))
         case 18:
             return _from_18_digits(code)
         case 20:
             # An element string of 20 digits begins like a drug code; a right check digit behind (00) or (01) decides.
             unmarked = _unmarked_elements(text, today) if code[:2] in ("00", "01") else None
-            return unmarked or _from_key("national code", DrugTraceCode(code))
+            if unmarked is not None:
+                return unmarked
+    national = _from_national(text, registry)
+    if national is not None:
+        return national
     unmarked = _unmarked_elements(text, today)
     if unmarked is not None:
         return unmarked
@@ -149,6 +159,14 @@ def _from_digits(text: str, code: str, today: date | None) -> Identified:
         f"digits {code[:60]!r}: expected 8, 12, 13 or 14 (GTIN), 18 (SSCC, social credit code) or 20 (drug code), "
         f"got {len(code)}."
     )
+
+
+def _from_national(text: str, registry: PrefixRegistry | None) -> Identified | None:
+    """A code that GS1 does not own; None when the text has the form of none."""
+    reading = read_national(text, registry)
+    if not reading.codes:
+        return None
+    return replace(_from_key("national code", reading.codes[0]), keys=reading.codes, warnings=reading.warnings)
 
 
 def _from_18_digits(code: str) -> Identified:
@@ -176,14 +194,14 @@ def _from_gtin(digits: str) -> Identified:
 
 def _from_web_address(text: str, today: date | None) -> Identified:
     try:
-        link = DigitalLink.parse(text)
+        link = read_link(text)
         return _from_elements("Digital Link", link.element_string.elements, today)
     except TraceError as strict:
         code = _national_address(text)
         if code is not None:
             return _from_key("national code", code)
         try:
-            link = DigitalLink.parse(text, lenient=True)
+            link = read_link(text, lenient=True)
         except TraceError:
             raise strict from None
         return _from_elements("Digital Link", link.element_string.elements, today, (f"not to the standard: {strict}",))
