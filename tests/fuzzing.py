@@ -1,10 +1,30 @@
-"""A small coverage-guided fuzzer: what reaches a new line of the code under test is kept and changed further."""
+"""Texts that nobody should send, and a small coverage-guided fuzzer.
+
+What reaches a new line of the code under test is kept and changed further.
+"""
 
 import random
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
+
+from trace.identifiers.element_string import FNC1
+
+HOSTILE = {
+    "digits": "0" * 100_000,
+    "separators": FNC1 * 100_000,
+    "opening brackets": "(" * 100_000,
+    "escapes": "(10)" + "\\(" * 50_000,
+    "bars": "|" * 100_000,
+    "one endless value": "10" + "A" * 100_000,
+    "one endless identifier": "(" + "1" * 100_000 + ")A",
+    "short values": ("10A" + FNC1) * 25_000,
+    "bracketed values": "(99)A" * 20_000,
+    "percent signs": "(4300)" + "%" * 100_000,
+    "padding": "(8030)" + "=" * 100_000,
+}
+"""100 kB each, all wrong, each against one way of reading."""
 
 
 def fuzz(

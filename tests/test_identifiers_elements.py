@@ -1,7 +1,7 @@
 """Element strings, the AI table behind them, dates, and which AIs belong together."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.make_ai_table import main as make_ai_table
+from tests.fuzzing import HOSTILE
 from trace.errors import LimitError, ParseError
 from trace.identifiers.ai_table import AI_LENGTH, AI_TABLE, RELEASE, unallocated
 from trace.identifiers.associations import conflicts, disagreement, first_matching, missing
@@ -224,8 +225,8 @@ UNLINTED = [ai for ai, found in AI_TABLE.items() if not any(each.linters for eac
 
 
 @st.composite
-def elements(draw: st.DrawFn) -> tuple[str, str]:
-    ai = draw(st.sampled_from(UNLINTED))
+def elements(draw: st.DrawFn, ais: Sequence[str] = UNLINTED) -> tuple[str, str]:
+    ai = draw(st.sampled_from(ais))
     value = ""
     for each in AI_TABLE[ai].components:
         if each.optional and draw(st.booleans()):
@@ -239,21 +240,6 @@ def test_element_strings_round_trip(found: list[tuple[str, str]]) -> None:
     string = ElementString(tuple(found))
     assert ElementString.parse(string.raw()) == string
     assert ElementString.parse_bracketed(string.bracketed()) == string
-
-
-HOSTILE = {
-    "digits": "0" * 100_000,
-    "separators": FNC1 * 100_000,
-    "opening brackets": "(" * 100_000,
-    "escapes": "(10)" + "\\(" * 50_000,
-    "bars": "|" * 100_000,
-    "one endless value": "10" + "A" * 100_000,
-    "one endless identifier": "(" + "1" * 100_000 + ")A",
-    "short values": ("10A" + FNC1) * 25_000,
-    "bracketed values": "(99)A" * 20_000,
-    "percent signs": "(4300)" + "%" * 100_000,
-    "padding": "(8030)" + "=" * 100_000,
-}
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
@@ -284,6 +270,28 @@ def test_examining_agrees_with_parsing_and_places_its_fault_in_the_text(text: st
     else:
         with pytest.raises((ParseError, LimitError)):
             parse(text)
+
+
+def looks_agree(ai: str, value: str) -> bool:
+    identifier = AI_TABLE[ai]
+    exact = identifier.length_fault(value) or identifier.component_fault(value)
+    return identifier.passes(value) == (exact is None) and identifier.fault(value) == exact
+
+
+@given(st.sampled_from(sorted(AI_TABLE)), st.text("0123456789=ABCabc-+%/ é", max_size=40))
+def test_the_quick_look_and_the_exact_one_agree(ai: str, value: str) -> None:
+    assert looks_agree(ai, value)
+
+
+@given(elements(sorted(AI_TABLE)))
+def test_the_quick_look_and_the_exact_one_agree_on_values_of_the_right_shape(element: tuple[str, str]) -> None:
+    assert looks_agree(*element)
+
+
+def test_in_brackets_a_wrong_identifier_goes_before_a_wrong_value_and_no_wrong_value_is_kept() -> None:
+    examined = examine("(99)X(01)06901234567891(10)LOT7(89)A")
+    assert examined.elements == (("99", "X"),)
+    assert examined.fault is not None and examined.fault.code == "ai_unknown"
 
 
 def test_what_was_read_before_the_fault_is_kept() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzzing import fuzz
-from tests.test_identifiers_elements import HOSTILE
+from tests.fuzzing import HOSTILE, fuzz
 from trace.identifiers.element_string import FNC1, ElementString, examine
 from trace.identifiers.scan_data import read_scan_data
 

@@ -211,15 +211,16 @@ class _Reader:
             # One separator may stand behind a value of predefined length too; GS1 tells readers to accept it.
             self.start = end + 1 if end < self.stop and text[end] == FNC1 else end
 
-    def _raw_fault(self, identifier: ApplicationIdentifier, value: str, start: int, end: int) -> Fault | None:
+    def _raw_fault(self, identifier: ApplicationIdentifier, value: str, start: int, end: int) -> Fault:
         """Content before length: what is too long may be two elements, the first of which is wrong in itself."""
         fault = (None if value else identifier.length_fault(value)) or identifier.component_fault(value)
         if fault is None:
             fault = identifier.length_fault(value)
-            if fault is not None and end == self.stop:
+            assert fault is not None
+            if end == self.stop:
                 # The usual reason in the field: a keyboard wedge that swallows the separator.
                 fault = replace(fault, message=f"{fault.message} Is a separator (FNC1) missing?")
-        return None if fault is None else fault.moved(start)
+        return fault.moved(start)
 
     # ---- bracketed ----
 
@@ -235,12 +236,13 @@ class _Reader:
         for place, identifier in enumerate(identifiers):
             value = self.elements[place][1]
             if not identifier.passes(value):
-                fault = identifier.component_fault(value)
-                if fault is not None:
+                if self.fault is None:
                     self.start = self.starts[place]
+                    fault = identifier.component_fault(value)
+                    assert fault is not None
                     self.fault = self._unescaped(fault, self.start + len(identifier.ai) + 2)
-                    del self.elements[place:], self.starts[place:]
-                    break
+                del self.elements[place:], self.starts[place:]
+                break
         return self
 
     def _bracketed_element(self) -> ApplicationIdentifier | None:

@@ -5,6 +5,7 @@ its like turn the first one into a `ParseError`.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,6 @@ class Fault:
     markup: str = ""
     """`(8001)1|X|34`: the value up to the end of the component at fault, the wrong characters between bars."""
 
-    def moved(self, by: int) -> "Fault":
+    def moved(self, by: int) -> Self:
         """The same fault in a longer text."""
         return replace(self, at=self.at + by)
