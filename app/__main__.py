@@ -7,6 +7,7 @@ from app.commands.audit import audit
 from app.commands.bench import bench
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
+from app.commands.issue import issue, symbol
 from app.commands.serve import serve
 from app.commands.verify import verify
 
@@ -16,7 +17,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, account, audit, verify, decode, encode, bench):
+for command in (demo, serve, account, audit, verify, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

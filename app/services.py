@@ -37,6 +37,8 @@ class Keys:
     attestation: PrivateKey
     log: PrivateKey
     item_secret: bytes
+    link_secret: bytes
+    """Marks the Digital Links that we issue."""
     web_secret: bytes
     authority_issuer: str
     platform_issuer: str
@@ -50,6 +52,7 @@ class Services:
         self.clock = clock
         self.database = database
         self.web_secret = keys.web_secret
+        self.link_keys = (keys.link_secret,)
         self.reading = database.reading
         self.writing = database.writing
         self.zone_offset = timedelta(minutes=settings.zone_offset_minutes)
@@ -163,6 +166,7 @@ def load_keys(folder: Path) -> Keys:
         attestation=private("attestation"),
         log=private("log"),
         item_secret=bytes.fromhex(_secret(folder / "item.secret", 32)),
+        link_secret=bytes.fromhex(_secret(folder / "link.secret", 32)),
         web_secret=bytes.fromhex(_secret(folder / "web.secret", 32)),
         authority_issuer=_secret(folder / "authority.issuer", 16),
         platform_issuer=_secret(folder / "platform.issuer", 16),

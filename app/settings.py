@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ class Settings:
 
     platform: int = 1
     """One deployment is one platform."""
+
+    def local(self, instant: datetime) -> datetime:
+        """The instant by the platform's wall clock."""
+        return instant.astimezone(timezone(timedelta(minutes=self.zone_offset_minutes)))
 
     @property
     def keys(self) -> Path:

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "register": _BASE | _FACTS | {"graph", "store", "capture"},
     "issuing": _BASE | {"identifiers"},
     "issue": _BASE | _FACTS | {"issuing", "store"},
-    "query": _BASE | _FACTS | {"graph", "store", "capture", "recall", "publish"},
+    "query": _BASE | _FACTS | {"graph", "issuing", "store", "capture", "recall", "publish"},
 }
 DOORS = ("capture", "recall", "publish", "audit", "attest", "register", "issue", "query")
 

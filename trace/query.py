@@ -4,6 +4,7 @@ Functions take a session for reading and give what anybody may know: district no
 terms, no other item of the same case.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from trace.errors import NotFoundError, TraceError, UnavailableError
 from trace.graph import MAX_DEPTH, Span, Step, Via, steps
-from trace.identifiers.digital_link import parse_path
+from trace.identifiers.digital_link import parse_path, to_uri
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
 from trace.identifiers.national_codes import national_code
 from trace.identifiers.uris import Key, key_from_uri, keys_of, path_of, uri_of
+from trace.issuing import LinkMark, check_link
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
@@ -267,6 +269,15 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
         return Asked(None, None, str(error))
     uris = [uri_of(key, log.origin) for reading in readings for key in keys_of(reading.elements)]
     return _asked(session, log, list(dict.fromkeys(uris)))
+
+
+def was_never_issued(path: str, query: str, keys: Sequence[bytes]) -> bool:
+    """Whether a Digital Link (path decoded once, query as it came) carries a mark that none of our keys made."""
+    try:
+        link = to_uri(parse_path(path)[0])
+        return check_link(f"{link}{'&' if '?' in link else '?'}{query}", keys) is LinkMark.FALSE
+    except TraceError:
+        return False  # no link of ours at all
 
 
 def _asked(session: Session, log: Log, uris: list[str]) -> Asked:

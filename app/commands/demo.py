@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
 """Not `server.lock`: whoever deletes it lets a second server in."""
-_SECRETS = ("item.secret", "web.secret", "authority.issuer", "platform.issuer")
+_SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
     "keys": (
         "authority.key",

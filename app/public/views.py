@@ -15,7 +15,7 @@ from app.public.present import not_found, present
 from app.translate import keep_language, language
 from scanners.camera import decode_in_child
 from trace.identifiers.uris import path_of
-from trace.query import Asked, asked_by_code, asked_by_path, proof, story
+from trace.query import Asked, asked_by_code, asked_by_path, proof, story, was_never_issued
 
 pages = Blueprint("public", __name__)
 
@@ -83,6 +83,9 @@ def result(ai: str, rest: str) -> Response | tuple[str, int]:
         asked = asked_by_path(session, here.log, path)
         if asked.uri is None:
             return _unknown(asked, rest, wants_proof)
+        if "s" in request.args and was_never_issued(path, request.query_string.decode("latin-1"), here.link_keys):
+            # Whatever is recorded under this code, this link to it was invented.
+            return _nothing(rest.rsplit("/", 1)[-1], "the mark 's' of this link is not ours: it was never issued")
         if wants_proof:
             return _proof(asked.uri)
         told = story(session, here.log, asked.uri, now, here.zone_offset)
