@@ -73,6 +73,7 @@ def test_who_may_call_what_is_what_was_decided(here: World) -> None:
         "/capture",
         "/checkpoint",
         "/healthz",
+        "/decode",
     }
 
 
