@@ -2,6 +2,7 @@
 
     https://id.gs1.org/01/09520000000035/21/A7      a GS1 key: uncompressed Digital Link on GS1's own domain
     https://<origin host>/id/cn-drug/9900003…       a code that GS1 does not own: on the domain of the log
+    urn:epc:id:gid:95100000.12345.400               an EPC that is no GS1 key: its pure identity URI
 
 One key has one URI and the other way round: only unreserved characters stand unencoded, and another spelling of the
 same thing is refused, not repaired. What people print and scan is read by `digital_link` and `identify`.
@@ -14,11 +15,23 @@ from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
 from trace.identifiers.drug_codes import DrugApprovalNumber, DrugTraceCode
 from trace.identifiers.element_string import Element
 from trace.identifiers.enterprise_codes import FoodOperationLicence, FoodProductionLicence, Uscc
-from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
+from trace.identifiers.epc_keys import Adi, Bic, Gid, Imovn, OtherEpc, UsDod
+from trace.identifiers.epc_links import digital_link
+from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.gs1_keys import (
+    Gln,
+    Gs1Key,
+    Gtin,
+    Lgtin,
+    Sgln,
+    Sgtin,
+    Sscc,
+    key_of_elements,
+)
 from trace.identifiers.national import NationalCode
 from trace.identifiers.percent import decode_strictly, encode
 
-Key = Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | NationalCode
+Key = Gs1Key | NationalCode | OtherEpc
 
 _NATIONAL = {
     "cn-drug": DrugTraceCode,
@@ -53,6 +66,10 @@ def uri_of(key: Key, origin_host: str) -> str:
             path = f"/414/{digits}"
         case Sgln(gln, extension):
             path = f"/414/{gln}/254/{encode(extension)}"
+        case Gid() | UsDod() | Adi() | Bic() | Imovn():
+            return str(EpcUrn(key, None))
+        case _:
+            return digital_link(key)
     return CANONICAL_STEM + path
 
 
@@ -65,6 +82,8 @@ def key_from_uri(uri: str, origin_host: str) -> Key:
     if uri.startswith(national):
         scheme, _, value = uri.removeprefix(national).partition("/")
         key: Key = national_code(scheme, decode_strictly(value))
+    elif uri.startswith("urn:epc:"):
+        key = EpcUrn.parse(uri).key
     else:
         key = key_of_path(DigitalLink.parse(uri).path)
     canonical = uri_of(key, origin_host)
@@ -91,8 +110,7 @@ def key_of_path(path: tuple[Element, ...]) -> Key:
             return Gln(gln)
         case (("414", gln), ("254", extension)):
             return Sgln(Gln(gln), extension)
-    ais = "".join(f"({ai})" for ai, _ in path)
-    raise ParseError(f"{ais}: expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).")
+    return key_of_elements(path)
 
 
 def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
