@@ -94,7 +94,7 @@ class EpcFault:
     at: int
     """Bit of the EPC where the field begins, counted from its header; 0 for the whole."""
     field: str
-    """`company prefix and reference`, `serial number` ...; `EPC` for the whole."""
+    """`company prefix and reference`, `serial number`, `(21)` ...; `EPC` for the whole."""
     message: str
 
 
@@ -304,7 +304,7 @@ def _decode(bits: int, total: int, control: str) -> EpcValue:
         for segment in coding.segments:
             at, name = size - left, segment.name
             left = segment.read(cut, left, fields)
-        name = "EPC"
+        at, name = 0, "EPC"
         identity = fields if coding.header == 0x35 else fields[1:]
         key = coding.urn.key_of(identity)
     except ParseError as error:
@@ -328,7 +328,7 @@ def _decode_plus(scheme: PlusScheme, bits: int, total: int, control: str) -> Epc
     try:
         found = read_plus(scheme, reader)
     except ParseError as error:
-        fault = EpcFault(FaultCode.FIELD, reader.at, "EPC", f"{scheme.name}: {error}")
+        fault = EpcFault(FaultCode.FIELD, reader.start, reader.field, f"{scheme.name}: {error}")
         return _raw(bits, total, control, fault)
     assert not isinstance(found.key, Gtin), "no scheme of TDS 2 names a class"
     return EpcValue(

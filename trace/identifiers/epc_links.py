@@ -40,17 +40,27 @@ def urn_to_link(urn: str, *, lenient: bool = False) -> str:
     return digital_link(key)
 
 
-def link_to_urn(uri: str, company_prefix_length: int) -> str:
-    """Pure identity URI of a Digital Link, or the pattern of a class. Any domain; no attributes, as EPCIS 2.0 wants.
+def key_of_link(uri: str) -> Gs1Key:
+    """The key of a Digital Link that stands for a thing in an EPCIS event: any domain, the key alone.
 
-    Raises: ParseError when the link is not valid or is more than a key; ValidationError when the company prefix cannot
-    be as long, or the key has no EPC.
+    Raises: ParseError when the link is not valid, or says more than a key.
     """
     link = DigitalLink.parse(uri)
     if link.attributes:
         ais = "".join(f"({ai})" for ai, _ in link.attributes)
         raise ParseError(f"Digital Link {uri[:80]!r}: expected a key alone, got {ais} besides.")
-    key = key_of_elements(link.path)
+    if "#" in uri:
+        raise ParseError(f"Digital Link {uri[:80]!r}: expected a key alone, got a fragment at {uri.index('#') + 1}.")
+    return key_of_elements(link.path)
+
+
+def link_to_urn(uri: str, company_prefix_length: int) -> str:
+    """Pure identity URI of a Digital Link, or the pattern of a class.
+
+    Raises: ParseError as `key_of_link`; ValidationError when the company prefix cannot be as long, or the key has no
+    EPC.
+    """
+    key = key_of_link(uri)
     if isinstance(key, Gtin) or (isinstance(key, ClassKey) and not key.serial):
         return str(class_pattern(key, company_prefix_length))
     return str(EpcUrn(key, company_prefix_length))

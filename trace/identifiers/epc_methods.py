@@ -23,6 +23,13 @@ class BitReader:
         self._bits = bits
         self.total = total
         self.left = total
+        self.field = "EPC"
+        """What is being read, for people."""
+        self.start = 0
+        """Bit where it begins."""
+
+    def begin(self, field: str) -> None:
+        self.field, self.start = field, self.at
 
     @property
     def at(self) -> int:
@@ -99,7 +106,7 @@ class VariableNumber:
     most: int
 
     def read(self, bits: BitReader) -> str:
-        return _read_number(bits, _read_length(bits, self.most.bit_length(), self.most))
+        return _read_number(bits, _read_length(bits, self.most))
 
     def write(self, text: str, bits: BitWriter) -> None:
         if not NUMERIC.holds(text) or len(text) > self.most:
@@ -113,11 +120,10 @@ class Alphanumeric:
     """14.5.6 "Variable-length alphanumeric": in the alphabet that takes fewest bits."""
 
     most: int
-    length_bits: int
 
     def read(self, bits: BitReader) -> str:
         alphabet = bits.take(3)
-        length = _read_length(bits, self.length_bits, self.most)
+        length = _read_length(bits, self.most)
         if alphabet >= len(_ALPHABETS):
             raise ParseError(f"encoding indicator is {alphabet}, expected 0 to 5.")
         return _ALPHABETS[alphabet].read(bits, length)
@@ -131,7 +137,7 @@ class Alphanumeric:
         # Ties go to the lower indicator: base 64 before URN Code 40, as 14.5.6 advises for 8 characters.
         chosen = min(fitting, key=lambda each: each.width(len(text)))
         bits.put(_ALPHABETS.index(chosen), 3)
-        bits.put(len(text), self.length_bits)
+        bits.put(len(text), self.most.bit_length())
         chosen.write(text, bits)
 
 
@@ -339,10 +345,10 @@ class UrnCode40:
             if not 0 <= number < 64000:
                 raise ParseError(f"URN Code 40 group is {number + 1}, expected 1 to 64000.")
             text += "".join(_CODE_40[code] for code in (number // 1600, number // 40 % 40, number % 40))
-        padded = text.rstrip("\0")
-        if len(padded) != length or "\0" in padded:
-            raise ParseError(f"URN Code 40: expected {length} characters, got {len(padded)}.")
-        return padded
+        text = text.replace("\0", "")
+        if len(text) != length:
+            raise ParseError(f"URN Code 40: expected {length} characters, got {len(text)}.")
+        return text
 
     def write(self, text: str, bits: BitWriter) -> None:
         codes = [_CODE_40.index(char) for char in text] + [0] * (-len(text) % 3)
@@ -352,8 +358,8 @@ class UrnCode40:
 
 
 # Optional serial components are read with length 0, so no method asks for a least length.
-def _read_length(bits: BitReader, width: int, most: int) -> int:
-    length = bits.take(width)
+def _read_length(bits: BitReader, most: int) -> int:
+    length = bits.take(most.bit_length())
     if length > most:
         raise ParseError(f"length is {length}, expected at most {most}.")
     return length
@@ -397,7 +403,7 @@ _DATE = DateTime(6)
 _PRECISION = (8, 10, 12, 6)
 """Digits, by format indicator (14.5.11)."""
 
-_REST = Alphanumeric(30, 5)
+_REST = Alphanumeric(30)
 
 _CODE_40 = "\0ABCDEFGHIJKLMNOPQRSTUVWXYZ-.:0123456789"
 _CODE_40_SET = set(_CODE_40[1:])

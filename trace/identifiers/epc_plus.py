@@ -91,9 +91,11 @@ def read_plus(scheme: PlusScheme, bits: BitReader) -> PlusEpc:
 
     Raises: ParseError when there is no key. A fault behind the EPC is a warning: the thing is known all the same.
     """
+    bits.begin("filter value")
     toggle, filter_value = bits.take(1), bits.take(3)
     date = _read_date(bits) if scheme.dated else ()
     key = _read_key(scheme, bits)
+    bits.begin("hostname")
     hostname = read_hostname(bits) if scheme.hosted else None
     data, warnings = _read_data(bits, toggle)
     return PlusEpc(key, filter_value, hostname, (*date, *data), warnings)
@@ -134,6 +136,7 @@ def write_plus(
 
 
 def _read_date(bits: BitReader) -> tuple[Element]:
+    bits.begin("date")
     kind = bits.take(4)
     if kind >= len(_DATE_TYPES):
         raise ParseError(f"date type is {kind}, expected 0 to {len(_DATE_TYPES) - 1}.")
@@ -143,6 +146,7 @@ def _read_date(bits: BitReader) -> tuple[Element]:
 def _read_key(scheme: PlusScheme, bits: BitReader) -> Gs1Key:
     values = []
     for ai in scheme.ais:
+        bits.begin(f"({ai})")
         try:
             values.append((ai, read_value(ai, bits)))
         except ParseError as error:

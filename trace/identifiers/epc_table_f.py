@@ -6,6 +6,8 @@ Both the TDS 2 schemes and the AIDC data behind them use it. The first two digit
 AIs (03) and (8014) are left out on purpose: they are not for EPC tags.
 """
 
+from collections.abc import Callable
+
 from trace.errors import ParseError, ValidationError
 from trace.identifiers.ai_table import application_identifier
 from trace.identifiers.element_string import Element
@@ -28,8 +30,9 @@ from trace.identifiers.epc_methods import (
 )
 
 # n = digits of 4 bits, b = one number of so many digits, v = up to so many digits, a = alphanumeric up to so many
-# characters, g = digits and a rest, others by name. The length indicator of `a` is as wide as its most characters need,
-# except where the table says otherwise: the bits stand behind a slash.
+# characters, g = digits and a rest, others by name. Length indicators are as wide as the most characters need. (7254) is
+# printed with 30 characters and the 6 bits of 40, which is what the General Specifications allow; (8007) has room for 24
+# of the 34 that they allow.
 _ROWS = """
 00 n18 | 01-02 n14 | 10 a20 | 11-13 date | 15-17 date | 20 b2 | 21-22 a20 | 235 a28 | 240-241 a30 | 242 v6 | 243 a20
 250-251 a30 | 253 n13 a17 | 254 a20 | 255 n13 v12 | 30 v8 | 37 v8
@@ -46,13 +49,20 @@ _ROWS = """
 4317 country | 4318 a20 | 4319 a30 | 4320 a35 | 4321-4323 flag | 4324-4325 time | 4326 date | 4330-4333 b6 minus
 7001 b13 | 7002 a30 | 7003 time | 7004 v4 | 7005 a12 | 7006 date | 7007 range | 7008 a3 | 7009 a10 | 7010 a2
 7011 precision | 7020-7022 a20 | 7023 g30 | 7030-7039 b3 a27 | 7040-7041 a4 | 710-716 a20 | 7230-7239 a30 | 7240 a20
-7241 n2 | 7242 a25 | 7250 b8 | 7251 b12 | 7252 b1 | 7253 a40 | 7254 a30/6 | 7255 a10 | 7256 a90 | 7257 a70
+7241 n2 | 7242 a25 | 7250 b8 | 7251 b12 | 7252 b1 | 7253 a40 | 7254 a40 | 7255 a10 | 7256 a90 | 7257 a70
 7258 sequence | 7259 a40
 8001 b14 | 8002 a20 | 8003 n14 a16 | 8004 g30 | 8005 b6 | 8006 n18 | 8007 a24 | 8008 precision | 8009 a50 | 8010 g30
 8011 v12 | 8012 a20 | 8013 a25 | 8017-8018 n18 | 8019 v10 | 8020 a25 | 8026 n18 | 8030 a90 | 8110 a70 | 8111 b4
 8112 a70 | 8200 a70 | 90 a30 | 91-99 a90
 """
 
+_BY_LETTER: dict[str, Callable[[int], Method]] = {
+    "n": Digits,
+    "b": Number,
+    "v": VariableNumber,
+    "a": Alphanumeric,
+    "g": DigitsAndRest,
+}
 _BY_NAME: dict[str, Method] = {
     "date": DateTime(6),
     "time": DateTime(10),
@@ -68,17 +78,7 @@ _BY_NAME: dict[str, Method] = {
 def _method(text: str) -> Method:
     if text in _BY_NAME:
         return _BY_NAME[text]
-    most, _, length_bits = text[1:].partition("/")
-    match text[0]:
-        case "n":
-            return Digits(int(most))
-        case "b":
-            return Number(int(most))
-        case "v":
-            return VariableNumber(int(most))
-        case "g":
-            return DigitsAndRest(int(most))
-    return Alphanumeric(int(most), int(length_bits or int(most).bit_length()))
+    return _BY_LETTER[text[0]](int(text[1:]))
 
 
 def _table() -> dict[str, tuple[Method, ...]]:

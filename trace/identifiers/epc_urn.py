@@ -11,6 +11,7 @@ The dot shows where the company prefix ends, which the key itself does not know;
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from trace.errors import ParseError, ValidationError
@@ -150,7 +151,8 @@ class EpcUrn:
 
 def join(fields: Sequence[str]) -> str:
     """Escaped and dotted."""
-    return ".".join(map(_escape, fields))
+    body = ".".join(fields)
+    return ".".join(map(_escape, fields)) if _MUST_ESCAPE.search(body) else body
 
 
 def read_fields(
@@ -177,8 +179,12 @@ def read_fields(
     return scheme, tuple(unescape(field) for field in scheme.split(body))
 
 
+@lru_cache(maxsize=4096)
 def gtin_of_parts(prefix: str, reference: str) -> Gtin:
-    """Raises: ParseError when they do not make 13 digits."""
+    """Cached, for a reader meets the same few trade items again and again.
+
+    Raises: ParseError when they do not make 13 digits.
+    """
     return Gtin(_with_leading_digit(prefix, reference, 13))
 
 

@@ -348,7 +348,7 @@ class Giai:
     """Global Individual Asset Identifier, AI (8004): one forklift, one cold store."""
 
     value: str
-    """Company prefix and asset reference: 5 to 30 characters of set 82, the first 4 digits."""
+    """Company prefix and asset reference: 4 to 30 characters of set 82, the first 4 digits."""
 
     def __post_init__(self) -> None:
         _require_prefix_and_text("GIAI", self.value)
@@ -367,7 +367,7 @@ class Ginc:
     """Global Identification Number for Consignment, AI (401): what a forwarder moves as a whole."""
 
     value: str
-    """Company prefix and consignment reference: 5 to 30 characters of set 82, the first 4 digits."""
+    """Company prefix and consignment reference: 4 to 30 characters of set 82, the first 4 digits."""
 
     def __post_init__(self) -> None:
         _require_prefix_and_text("GINC", self.value)
@@ -386,7 +386,7 @@ class Cpi:
     """Component / Part Identifier, AI (8010), and its serial number, AI (8011)."""
 
     value: str
-    """Company prefix and part reference: 5 to 30 characters of set 39, the first 4 digits."""
+    """Company prefix and part reference: 4 to 30 characters of set 39, the first 4 digits."""
     serial: str = ""
     """1 to 12 digits without leading zeros; empty names the kind of part, not one part."""
 
@@ -522,9 +522,9 @@ def key_of_elements(elements: tuple[tuple[str, str], ...]) -> Gs1Key:
 
 
 def _require_prefix_and_text(key: str, text: str, charset: Charset = CSET_82) -> None:
-    """A company prefix has 4 digits at least (General Specifications, 1.4.4), and something must follow it."""
-    if not 5 <= len(text) <= 30:
-        raise ParseError(f"{key} {text[:40]!r}: expected 5 to 30 characters, got {len(text)}.")
+    """A company prefix has 4 digits at least (General Specifications, 1.4.4)."""
+    if not 4 <= len(text) <= 30:
+        raise ParseError(f"{key} {text[:40]!r}: expected 4 to 30 characters, got {len(text)}.")
     if not NUMERIC.holds(text[:4]):
         raise ParseError(f"{key} {text!r}: expected a company prefix, so 4 digits at least, got {text[:4]!r}.")
     foreign = charset.first_foreign(text)

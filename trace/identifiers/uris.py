@@ -26,12 +26,19 @@ from trace.identifiers.gs1_keys import (
     Sgln,
     Sgtin,
     Sscc,
+    Upui,
     key_of_elements,
 )
 from trace.identifiers.national import NationalCode
 from trace.identifiers.percent import decode_strictly, encode
 
 Key = Gs1Key | NationalCode | OtherEpc
+
+_OTHER_KEYS = (
+    ("8006", "21"), ("8003",), ("8004",), ("253",), ("255",), ("8010", "8011"), ("8018",), ("8017",), ("402",),
+    ("401",), ("417",),
+)  # fmt: skip
+"""AI of a key, and of the serial number that makes one thing of it."""
 
 _NATIONAL = {
     "cn-drug": DrugTraceCode,
@@ -114,7 +121,7 @@ def key_of_path(path: tuple[Element, ...]) -> Key:
 
 
 def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
-    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place.
+    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place, others.
 
     What a logistic unit contains, AI (02), is not what the code identifies.
     """
@@ -126,6 +133,8 @@ def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
         found.append(Sgtin(gtin, values["21"]))
     if gtin is not None and "10" in values:
         found.append(Lgtin(gtin, values["10"]))
+    if gtin is not None and "235" in values:
+        found.append(Upui(gtin, values["235"]))
     if "00" in values:
         found.append(Sscc(values["00"]))
     if gtin is not None:
@@ -134,6 +143,10 @@ def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
         found.append(Sgln(gln, values["254"]))
     if gln is not None:
         found.append(gln)
+    for ais in _OTHER_KEYS:
+        elements_there = tuple((ai, values[ai]) for ai in ais if ai in values)
+        if elements_there and elements_there[0][0] == ais[0]:
+            found.append(key_of_elements(elements_there))
     return tuple(found)
 
 
