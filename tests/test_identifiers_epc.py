@@ -23,6 +23,7 @@ from trace.identifiers.epc_binary import (
 from trace.identifiers.epc_keys import Adi, Bic, Gid, UsDod
 from trace.identifiers.epc_tag_uri import TagUri, raw_to_bank
 from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.epc_xpc import XpcWord
 from trace.identifiers.gs1_keys import (
     Cpi,
     Gcn,
@@ -178,6 +179,18 @@ def test_pc_words_are_taken_apart_as_recorded_and_put_together_again(shared_data
         assert word.to_int() == int(row["pc"], 16)
 
 
+def test_the_extended_word_says_what_the_tag_can_do() -> None:
+    word = XpcWord.from_bytes(b"\x08\x85")
+    assert [name for name in XpcWord.__slots__ if getattr(word, name)] == [
+        "sensor_alarm",
+        "battery_assisted",
+        "killable",
+        "hazardous",
+    ]
+    with pytest.raises(ParseError, match=r"^XPC word '08': expected 2 bytes, got 1\.$"):
+        XpcWord.from_bytes(b"\x08")
+
+
 # ---- what is no GS1 number ----------------------------------------------------------------------
 
 SGTIN_96 = bytes.fromhex("300833B2DDD9014000000001")
@@ -203,8 +216,12 @@ def test_a_tag_with_the_toggle_bit_is_no_epc_whatever_it_looks_like() -> None:
 
 
 def test_control_fields_stand_in_the_tag_uri_and_not_in_the_identity() -> None:
-    value = decode(SGTIN_96, 0x3601, 0x0003)
+    value = decode(SGTIN_96, 0x3601, b"\0\3")
     assert value.tag_uri == "urn:epc:tag:[att=x01][umi=1][xpc-w1=x0003]:sgtin-96:0.0867360217.005.1"
+    assert TagUri.parse(value.tag_uri) == TagUri("sgtin-96", EpcUrn.parse(value.uri), 0, True, 1)
+    assert decode(SGTIN_96, 0x3200, b"\x80\0\0\1").tag_uri == (
+        "urn:epc:tag:[xpc-w1=x8000][xpc=x80000001]:sgtin-96:0.0867360217.005.1"
+    )
     assert value.uri == "urn:epc:id:sgtin:0867360217.005.1"
     assert decode(b"\xe2" * 12, 0x3400).tag_uri == "urn:epc:raw:[umi=1]:96.x" + "E2" * 12
 

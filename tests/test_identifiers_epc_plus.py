@@ -217,7 +217,8 @@ def test_aidc_data_stands_behind_the_epc_and_the_toggle_says_so() -> None:
     value = decode(epc, len(epc) // 2 << 11)
     assert (value.key, value.elements, value.warnings) == (ITEM, data, ())
     assert value.uri == "https://id.gs1.org/01/79521141123453/21/32a%2Fb"
-    assert value.digital_link == value.uri + "?10=LOT7&17=261130&3103=000195"
+    assert value.digital_link == value.uri
+    assert value.link_with_data == value.uri + "?10=LOT7&17=261130&3103=000195"
     assert (value.tag_uri, value.company_prefix_length) == (None, None)
 
 

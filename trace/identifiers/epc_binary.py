@@ -36,6 +36,7 @@ from trace.identifiers.epc_segments import (
     UnpaddedPartition,
 )
 from trace.identifiers.epc_urn import URN_SCHEMES, EpcKey, EpcUrn, UrnScheme, join
+from trace.identifiers.epc_xpc import XpcWord
 from trace.identifiers.gs1_keys import Gs1Key, Gtin
 
 
@@ -127,17 +128,25 @@ class EpcValue:
 
     @property
     def digital_link(self) -> str | None:
-        """On the tag's own domain, with all its data. None for what is no GS1 key."""
+        """The key on the tag's own domain, as the coding tables of 14.6 have it. None for what is no GS1 key."""
+        return self._link(())
+
+    @property
+    def link_with_data(self) -> str | None:
+        """The same with `elements` in the query."""
+        return self._link(self.elements)
+
+    def _link(self, elements: tuple[Element, ...]) -> str | None:
         if self.key is None or isinstance(self.key, OtherEpc):
             return None
-        return digital_link(self.key, f"https://{self.hostname or 'id.gs1.org'}", self.elements)
+        return digital_link(self.key, f"https://{self.hostname or 'id.gs1.org'}", elements)
 
 
-def decode(epc: bytes, pc: int | None = None, xpc: int | None = None) -> EpcValue:
+def decode(epc: bytes, pc: int | None = None, xpc: bytes = b"") -> EpcValue:
     """The EPC of a tag report.
 
-    `pc` is the StoredPC where the reader gives it: it, not the frame, says how long the EPC is. `xpc` is the first
-    extended word, which some readers give; it only goes into the tag URI.
+    `pc` is the StoredPC where the reader gives it: it, not the frame, says how long the EPC is. `xpc` are the
+    extended words, one or two, where it gives them; they only go into the tag URI.
     """
     total = len(epc) * 8
     if pc is None:
@@ -350,13 +359,15 @@ def _raw(bits: int, total: int, control: str, fault: EpcFault, family: str = "")
     return EpcValue(f"urn:epc:raw:{body}", None, None, None, None, f"urn:epc:raw:{control}{body}", fault)
 
 
-def _control(word: PcWord, xpc: int | None) -> str:
+def _control(word: PcWord, xpc: bytes) -> str:
     """15.2.4: what is not zero, and a colon behind it."""
     fields = f"[att=x{word.attributes:02X}]" if word.attributes else ""
     if word.user_memory:
         fields += "[umi=1]"
-    if word.extended and xpc is not None:
-        fields += f"[xpc-w1=x{xpc:04X}]"
+    if word.extended and len(xpc) >= 2:
+        fields += f"[xpc-w1=x{xpc[:2].hex().upper()}]"
+        if XpcWord.from_bytes(xpc).second_word and len(xpc) >= 4:
+            fields += f"[xpc=x{xpc[:4].hex().upper()}]"
     return fields + ":" if fields else ""
 
 

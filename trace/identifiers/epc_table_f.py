@@ -30,9 +30,9 @@ from trace.identifiers.epc_methods import (
 )
 
 # n = digits of 4 bits, b = one number of so many digits, v = up to so many digits, a = alphanumeric up to so many
-# characters, g = digits and a rest, others by name. Length indicators are as wide as the most characters need. (7254) is
-# printed with 30 characters and the 6 bits of 40, which is what the General Specifications allow; (8007) has room for 24
-# of the 34 that they allow.
+# characters, g = digits and a rest, others by name. Length indicators are as wide as the most characters need.
+# (7254) is printed with 30 characters and the 6 bits of 40, which is what the General Specifications allow; (8007) has
+# room for 24 of the 34 that they allow.
 _ROWS = """
 00 n18 | 01-02 n14 | 10 a20 | 11-13 date | 15-17 date | 20 b2 | 21-22 a20 | 235 a28 | 240-241 a30 | 242 v6 | 243 a20
 250-251 a30 | 253 n13 a17 | 254 a20 | 255 n13 v12 | 30 v8 | 37 v8
