@@ -453,7 +453,7 @@ EVENT_REFUSALS: list[tuple[JsonObject, type[TraceError], str]] = [
     (
         {"epcList": [f"{PATH}/10/L1/21/A1"]},
         ParseError,
-        "(01)(10)(21): expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).",
+        "(01)(10)(21): expected the AIs of one GS1 key, such as (01)(21), (00), (414)(254) or (8003).",
     ),
     (
         {"epcList": [item_uri("A%2fB")]},

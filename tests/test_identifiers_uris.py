@@ -66,7 +66,7 @@ def test_another_spelling_is_refused(uri: str, canonical: str) -> None:
     [
         (
             "https://id.gs1.org/01/09520000000035/10/L/21/A",
-            "(01)(10)(21): expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).",
+            "(01)(10)(21): expected the AIs of one GS1 key, such as (01)(21), (00), (414)(254) or (8003).",
         ),
         (
             "https://trace.example.cn/id/cn-drug/123",

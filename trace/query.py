@@ -18,7 +18,7 @@ from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin, Sscc
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
 from trace.identifiers.national_codes import national_code
-from trace.identifiers.uris import Key, key_from_uri, keys_of, path_of, uri_of
+from trace.identifiers.uris import EPC_SCHEME, Key, key_from_uri, keys_of, path_of, uri_of
 from trace.issuing import LinkMark, check_link
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
@@ -260,7 +260,8 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
     if path.startswith("/id/"):
         scheme, _, value = path.removeprefix("/id/").partition("/")
         try:
-            return _asked(session, log, [uri_of(national_code(scheme, value), log.origin)])
+            uri = value if scheme == EPC_SCHEME else uri_of(national_code(scheme, value), log.origin)
+            return _asked(session, log, [uri])
         except TraceError as error:
             return Asked(None, None, str(error))
     try:

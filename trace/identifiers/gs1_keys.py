@@ -5,11 +5,12 @@ a key that exists is right. `parse(str(key)) == key`. Composite keys are written
 `(01)09520000000035(21)A7`. GS1 General Specifications, section 3; which carrier a key came in is not known here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from trace.errors import ParseError
-from trace.identifiers.charsets import CSET_82, NUMERIC
+from trace.identifiers.charsets import CSET_39, CSET_82, NUMERIC, Charset
 from trace.identifiers.check_digits import gs1_check_digit
 
 
@@ -183,3 +184,349 @@ def _split(key: str, text: str, first_ai: str, length: int, second_ai: str) -> t
     if not text.startswith(first) or not text.startswith(second, cut):
         raise ParseError(f"{key} {text[:60]!r}: expected {first}{length} digits{second}text.")
     return text[len(first) : cut], text[cut + len(second) :]
+
+
+# ---- keys that EPC tags and logistics carry beside the five above -------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pgln:
+    """Party GLN, AI (417): a legal entity or a function of one, where AI (414) is a place."""
+
+    digits: str
+    """13."""
+
+    def __post_init__(self) -> None:
+        _require_digits("PGLN", self.digits, (13,))
+        _require_check_digit("PGLN", self.digits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """13 digits. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Gsrn:
+    """Global Service Relation Number - Recipient, AI (8018): a patient, a member."""
+
+    digits: str
+    """18."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GSRN", self.digits, (18,))
+        _require_check_digit("GSRN", self.digits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """18 digits. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Gsrnp:
+    """Global Service Relation Number - Provider, AI (8017): a physician, a carer."""
+
+    digits: str
+    """18."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GSRNP", self.digits, (18,))
+        _require_check_digit("GSRNP", self.digits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """18 digits. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Gsin:
+    """Global Shipment Identification Number, AI (402): what goes from one seller to one buyer together."""
+
+    digits: str
+    """17."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GSIN", self.digits, (17,))
+        _require_check_digit("GSIN", self.digits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """17 digits. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Grai:
+    """Global Returnable Asset Identifier, AI (8003): a crate, a keg, a gas bottle."""
+
+    digits: str
+    """13: company prefix, asset type, check digit."""
+    serial: str = ""
+    """1 to 16 characters of set 82; empty names the asset type, not one asset."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GRAI", self.digits, (13,))
+        _require_check_digit("GRAI", self.digits)
+        if self.serial:
+            _require_text("GRAI serial number", self.serial, 16)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A zero, 13 digits and the serial number, as AI (8003) has them. Raises: ParseError."""
+        if not text.startswith("0"):
+            raise ParseError(f"GRAI {text[:40]!r}: expected a zero in front of 13 digits, got {text[:1]!r}.")
+        return cls(text[1:14], text[14:])
+
+    def __str__(self) -> str:
+        return f"0{self.digits}{self.serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gdti:
+    """Global Document Type Identifier, AI (253): a certificate, a licence, a laboratory report."""
+
+    digits: str
+    """13: company prefix, document type, check digit."""
+    serial: str = ""
+    """1 to 17 characters of set 82; empty names the type of document, not one document."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GDTI", self.digits, (13,))
+        _require_check_digit("GDTI", self.digits)
+        if self.serial:
+            _require_text("GDTI serial number", self.serial, 17)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """13 digits and the serial number. Raises: ParseError."""
+        return cls(text[:13], text[13:])
+
+    def __str__(self) -> str:
+        return f"{self.digits}{self.serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gcn:
+    """Global Coupon Number, AI (255); with a serial number the SGCN of an EPC tag."""
+
+    digits: str
+    """13: company prefix, coupon reference, check digit."""
+    serial: str = ""
+    """1 to 12 digits; empty names the kind of coupon, not one coupon."""
+
+    def __post_init__(self) -> None:
+        _require_digits("GCN", self.digits, (13,))
+        _require_check_digit("GCN", self.digits)
+        if self.serial:
+            _require_digits("GCN serial component", self.serial, tuple(range(1, 13)))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """13 digits and the serial component. Raises: ParseError."""
+        return cls(text[:13], text[13:])
+
+    def __str__(self) -> str:
+        return f"{self.digits}{self.serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Giai:
+    """Global Individual Asset Identifier, AI (8004): one forklift, one cold store."""
+
+    value: str
+    """Company prefix and asset reference: 4 to 30 characters of set 82, the first 4 digits."""
+
+    def __post_init__(self) -> None:
+        _require_prefix_and_text("GIAI", self.value)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Up to 30 characters. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ginc:
+    """Global Identification Number for Consignment, AI (401): what a forwarder moves as a whole."""
+
+    value: str
+    """Company prefix and consignment reference: 4 to 30 characters of set 82, the first 4 digits."""
+
+    def __post_init__(self) -> None:
+        _require_prefix_and_text("GINC", self.value)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Up to 30 characters. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Cpi:
+    """Component / Part Identifier, AI (8010), and its serial number, AI (8011)."""
+
+    value: str
+    """Company prefix and part reference: 4 to 30 characters of set 39, the first 4 digits."""
+    serial: str = ""
+    """1 to 12 digits without leading zeros; empty names the kind of part, not one part."""
+
+    def __post_init__(self) -> None:
+        _require_prefix_and_text("CPI", self.value, CSET_39)
+        if self.serial:
+            _require_digits("CPI serial number", self.serial, tuple(range(1, 13)))
+            if self.serial[0] == "0" and self.serial != "0":
+                raise ParseError(f"CPI serial number {self.serial!r}: expected no leading zero.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The CPI, or `(8010)` CPI `(8011)` serial number. Raises: ParseError."""
+        if not text.startswith("(8010)"):
+            return cls(text)
+        value, mark, serial = text.removeprefix("(8010)").partition("(8011)")  # no bracket is in set 39
+        if not mark or not serial:
+            raise ParseError(f"CPI {text[:60]!r}: expected (8010)CPI(8011)digits.")
+        return cls(value, serial)
+
+    def __str__(self) -> str:
+        return f"(8010){self.value}(8011){self.serial}" if self.serial else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Itip:
+    """Individual Trade Item Piece, AI (8006): one of several packages of one trade item; with AI (21) one instance."""
+
+    gtin: Gtin
+    piece: str
+    """2 digits."""
+    total: str
+    """2 digits: of how many. Whether piece and total make sense is for the linter of the AI."""
+    serial: str = ""
+    """1 to 20 characters of set 82; empty names the kind of piece."""
+
+    def __post_init__(self) -> None:
+        _require_digits("ITIP piece number", self.piece, (2,))
+        _require_digits("ITIP total", self.total, (2,))
+        if self.serial:
+            _require_text("serial number", self.serial, 20)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """18 digits, or `(8006)` 18 digits `(21)` serial number. Raises: ParseError."""
+        digits, serial = _split("ITIP", text, "8006", 18, "21") if text.startswith("(") else (text, "")
+        _require_digits("ITIP", digits, (18,))
+        return cls(Gtin(digits[:14]), digits[14:16], digits[16:], serial)
+
+    def __str__(self) -> str:
+        digits = f"{self.gtin}{self.piece}{self.total}"
+        return f"(8006){digits}(21){self.serial}" if self.serial else digits
+
+
+@dataclass(frozen=True, slots=True)
+class Upui:
+    """Unit Pack Identifier: GTIN and an extension that a third party controls, AI (01) and (235)."""
+
+    gtin: Gtin
+    extension: str
+    """1 to 28 characters of set 82."""
+
+    def __post_init__(self) -> None:
+        _require_text("TPX", self.extension, 28)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`(01)` 14 digits `(235)` extension. Raises: ParseError."""
+        gtin, extension = _split("UPUI", text, "01", 14, "235")
+        return cls(Gtin(gtin), extension)
+
+    def __str__(self) -> str:
+        return f"(01){self.gtin}(235){self.extension}"
+
+
+Gs1Key = (
+    Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | Pgln | Gsrn | Gsrnp | Gsin
+    | Grai | Gdti | Gcn | Giai | Ginc | Cpi | Itip | Upui
+)  # fmt: skip
+
+_AI_OF: dict[type[Gs1Key], str] = {
+    Sscc: "00", Gtin: "01", Gdti: "253", Gcn: "255", Ginc: "401", Gsin: "402", Gln: "414", Pgln: "417",
+    Grai: "8003", Giai: "8004", Itip: "8006", Cpi: "8010", Gsrnp: "8017", Gsrn: "8018",
+}  # fmt: skip
+_READ: dict[str, Callable[[str], Gs1Key]] = {ai: kind.parse for kind, ai in _AI_OF.items()}
+
+
+def elements_of(key: Gs1Key) -> tuple[tuple[str, str], ...]:
+    """The AIs and values that carry the key, in the order of a Digital Link path."""
+    match key:
+        case Sgtin(gtin, serial):
+            return ("01", gtin.digits), ("21", serial)
+        case Lgtin(gtin, lot):
+            return ("01", gtin.digits), ("10", lot)
+        case Upui(gtin, extension):
+            return ("01", gtin.digits), ("235", extension)
+        case Sgln(gln, extension):
+            return ("414", gln.digits), ("254", extension)
+        case Cpi(value, serial) if serial:
+            return ("8010", value), ("8011", serial)
+        case Itip(gtin, piece, total, serial) if serial:
+            return ("8006", f"{gtin}{piece}{total}"), ("21", serial)
+    return ((_AI_OF[type(key)], str(key)),)
+
+
+def key_of_elements(elements: tuple[tuple[str, str], ...]) -> Gs1Key:
+    """The key that these elements name exactly, in the order of a Digital Link path.
+
+    Raises: ParseError when no key has just these AIs, or a value is not valid.
+    """
+    match elements:
+        case (("01", gtin), ("21", serial)):
+            return Sgtin(Gtin(gtin), serial)
+        case (("01", gtin), ("10", lot)):
+            return Lgtin(Gtin(gtin), lot)
+        case (("01", gtin), ("235", extension)):
+            return Upui(Gtin(gtin), extension)
+        case (("01", gtin),):
+            return Gtin(gtin)
+        case (("414", gln), ("254", extension)):
+            return Sgln(Gln(gln), extension)
+        case (("8010", value), ("8011", serial)):
+            _require_digits("CPI serial number", serial, tuple(range(1, 13)))
+            return Cpi(value, serial)
+        case (("8006", digits), ("21", serial)):
+            _require_text("serial number", serial, 20)
+            piece = Itip.parse(digits)
+            return Itip(piece.gtin, piece.piece, piece.total, serial)
+        case ((ai, value),) if ai in _READ:
+            return _READ[ai](value)
+    ais = "".join(f"({ai})" for ai, _ in elements)
+    raise ParseError(f"{ais}: expected the AIs of one GS1 key, such as (01)(21), (00), (414)(254) or (8003).")
+
+
+def _require_prefix_and_text(key: str, text: str, charset: Charset = CSET_82) -> None:
+    """A company prefix has 4 digits at least (General Specifications, 1.4.4)."""
+    if not 4 <= len(text) <= 30:
+        raise ParseError(f"{key} {text[:40]!r}: expected 4 to 30 characters, got {len(text)}.")
+    if not NUMERIC.holds(text[:4]):
+        raise ParseError(f"{key} {text!r}: expected a company prefix, so 4 digits at least, got {text[:4]!r}.")
+    foreign = charset.first_foreign(text)
+    if foreign is not None:
+        raise ParseError(f"{key} {text!r}: {text[foreign]!r} at {foreign + 1}, expected {charset.name}.")

@@ -2,6 +2,7 @@
 
     https://id.gs1.org/01/09520000000035/21/A7      a GS1 key: uncompressed Digital Link on GS1's own domain
     https://<origin host>/id/cn-drug/9900003…       a code that GS1 does not own: on the domain of the log
+    urn:epc:id:gid:95100000.12345.400               an EPC that is no GS1 key: its pure identity URI
 
 One key has one URI and the other way round: only unreserved characters stand unencoded, and another spelling of the
 same thing is refused, not repaired. What people print and scan is read by `digital_link` and `identify`.
@@ -12,12 +13,34 @@ from collections.abc import Iterable
 from trace.errors import ParseError
 from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
 from trace.identifiers.element_string import Element
-from trace.identifiers.gs1_keys import Gln, Gtin, Lgtin, Sgln, Sgtin, Sscc
+from trace.identifiers.epc_keys import Adi, Bic, Gid, Imovn, OtherEpc, UsDod
+from trace.identifiers.epc_links import digital_link
+from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.gs1_keys import (
+    Gln,
+    Gs1Key,
+    Gtin,
+    Lgtin,
+    Sgln,
+    Sgtin,
+    Sscc,
+    Upui,
+    key_of_elements,
+)
 from trace.identifiers.national import NationalCode
 from trace.identifiers.national_codes import national_code
 from trace.identifiers.percent import decode_strictly, encode
 
-Key = Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | NationalCode
+Key = Gs1Key | NationalCode | OtherEpc
+
+EPC_SCHEME = "epc"
+"""In a path: behind it stands the URI itself, of an EPC that is no GS1 key."""
+
+_OTHER_KEYS = (
+    ("8006", "21"), ("8003",), ("8004",), ("253",), ("255",), ("8010", "8011"), ("8018",), ("8017",), ("402",),
+    ("401",), ("417",),
+)  # fmt: skip
+"""AI of a key, and of the serial number that makes one thing of it."""
 
 
 def uri_of(key: Key, origin_host: str) -> str:
@@ -37,6 +60,10 @@ def uri_of(key: Key, origin_host: str) -> str:
             path = f"/414/{digits}"
         case Sgln(gln, extension):
             path = f"/414/{gln}/254/{encode(extension)}"
+        case Gid() | UsDod() | Adi() | Bic() | Imovn():
+            return str(EpcUrn(key, None))
+        case _:
+            return digital_link(key)
     return CANONICAL_STEM + path
 
 
@@ -49,6 +76,8 @@ def key_from_uri(uri: str, origin_host: str) -> Key:
     if uri.startswith(national):
         scheme, _, value = uri.removeprefix(national).partition("/")
         key: Key = national_code(scheme, decode_strictly(value))
+    elif uri.startswith("urn:epc:"):
+        key = EpcUrn.parse(uri).key
     else:
         key = key_of_path(DigitalLink.parse(uri).path)
     canonical = uri_of(key, origin_host)
@@ -75,12 +104,11 @@ def key_of_path(path: tuple[Element, ...]) -> Key:
             return Gln(gln)
         case (("414", gln), ("254", extension)):
             return Sgln(Gln(gln), extension)
-    ais = "".join(f"({ai})" for ai, _ in path)
-    raise ParseError(f"{ais}: expected (01), (01)(21), (01)(10), (00), (414) or (414)(254).")
+    return key_of_elements(path)
 
 
 def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
-    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place.
+    """All keys that valid elements name, most specific first: item, lot, logistic unit, trade item, place, others.
 
     What a logistic unit contains, AI (02), is not what the code identifies.
     """
@@ -92,6 +120,8 @@ def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
         found.append(Sgtin(gtin, values["21"]))
     if gtin is not None and "10" in values:
         found.append(Lgtin(gtin, values["10"]))
+    if gtin is not None and "235" in values:
+        found.append(Upui(gtin, values["235"]))
     if "00" in values:
         found.append(Sscc(values["00"]))
     if gtin is not None:
@@ -100,11 +130,17 @@ def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
         found.append(Sgln(gln, values["254"]))
     if gln is not None:
         found.append(gln)
+    for ais in _OTHER_KEYS:
+        elements_there = tuple((ai, values[ai]) for ai in ais if ai in values)
+        if elements_there and elements_there[0][0] == ais[0]:
+            found.append(key_of_elements(elements_there))
     return tuple(found)
 
 
 def path_of(uri: str) -> str:
-    """The path of a canonical URI, as it stands there: `/01/09520000000035/21/A7`, `/id/cn-drug/9900003…`."""
+    """Where a canonical URI is looked up: `/01/09520000000035/21/A7`, `/id/cn-drug/9900003…`, `/id/epc/urn%3Aepc…`."""
+    if uri.startswith("urn:"):
+        return f"/id/{EPC_SCHEME}/{encode(uri)}"
     return "/" + uri.split("/", 3)[3]
 
 
