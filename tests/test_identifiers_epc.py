@@ -207,6 +207,14 @@ def test_what_stands_behind_a_scheme_of_fixed_length_is_cut_off() -> None:
     assert decode(SGTIN_96 + b"\x00\xff").uri == "urn:epc:id:sgtin:0867360217.005.1"
 
 
+def test_more_bits_than_a_tag_can_hold_are_cut_off_too() -> None:
+    part = encode(EpcUrn.parse("urn:epc:id:adi:2S194..12345678901"))
+    assert decode(part + b"\xff" * 100_000).uri == "urn:epc:id:adi:2S194..12345678901"
+    assert decode(b"\x3b" + b"\x41" * 100_000).fault is not None
+    item = encode(Sscc("095201234567891235"), scheme="sscc+")
+    assert decode(item + b"\0" * 100_000).warnings == ()
+
+
 def test_a_tag_with_the_toggle_bit_is_no_epc_whatever_it_looks_like() -> None:
     raw = "urn:epc:raw:96.xC1.x300833B2DDD9014000000001"
     why = "PC word 31C1 has the toggle bit: AFI C1, no EPC."

@@ -20,7 +20,7 @@ from trace.identifiers.element_string import Element
 from trace.identifiers.epc_keys import OtherEpc
 from trace.identifiers.epc_links import digital_link
 from trace.identifiers.epc_methods import BitReader
-from trace.identifiers.epc_plus import PLUS_SCHEMES, PlusScheme, read_plus, write_plus
+from trace.identifiers.epc_plus import MOST_BITS, PLUS_SCHEMES, PlusScheme, read_plus, write_plus
 from trace.identifiers.epc_segments import (
     Cage,
     Integer,
@@ -303,8 +303,8 @@ def _decode(bits: int, total: int, control: str) -> EpcValue:
     if total < coding.bits:
         why = f"{coding.name}: expected {coding.bits} bits, got {total}."
         return _raw(bits, total, control, EpcFault(FaultCode.LENGTH, 0, "EPC", why))
-    # What stands behind a fixed number of bits is cut off, whatever it is (14.4, step 3).
-    size = total if coding.varies else coding.bits
+    # What stands behind a fixed number of bits is cut off, whatever it is (14.4, step 3), and what no tag can hold.
+    size = min(total, MOST_BITS) if coding.varies else coding.bits
     cut = bits >> (total - size)
     left = size - 8
     fields: list[str] = []
@@ -332,7 +332,8 @@ def _decode(bits: int, total: int, control: str) -> EpcValue:
 
 
 def _decode_plus(scheme: PlusScheme, bits: int, total: int, control: str) -> EpcValue:
-    reader = BitReader(bits, total)
+    size = min(total, MOST_BITS)
+    reader = BitReader(bits >> (total - size), size)
     reader.take(8)
     try:
         found = read_plus(scheme, reader)
