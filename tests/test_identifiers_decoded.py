@@ -68,6 +68,10 @@ def test_brackets_links_and_lines_are_the_engines(shared_data: Path) -> None:
         ("]E09520000000035", True, "EAN-13, UPC-A or UPC-E", ["/01/09520000000035"]),
         ("HTTPS://example.com/01/09520000000035/21/A%2F1", True, "Digital Link", ["/01/09520000000035/21/A%2F1"]),
         ("urn:epc:id:sscc:9520000.1000000001", True, "EPC URN", ["/00/195200000000000018"]),
+        ("urn:epc:tag:sgtin-96:3.9520000.000003.7", True, "EPC tag URI", ["/01/09520000000035/21/7"]),
+        ("urn:epc:idpat:sgtin:9520000.000003.*", True, "EPC pattern", ["/01/09520000000035"]),
+        ("urn:epc:raw:96.xE200322FE20DF9311328B7E3", True, "EPC raw URI", []),
+        ("urn:epc:id:sgtin:x", False, "EPC URN", []),
         ("99000039000000000001", True, "national code", ["/id/cn-drug/99000039000000000001"]),
         ("9520000000036", False, "text", []),
         ("]C199", False, "GS1-128", []),
@@ -98,7 +102,7 @@ def test_a_named_replacement_of_the_separator_is_read_and_no_other() -> None:
 
 
 def test_a_tag_that_is_no_epc_is_told_raw() -> None:
-    told = decode_epc(bytes.fromhex("E200322FE20DF9311328B7E3")).to_dict()
+    told = decode_epc("E200322FE20DF9311328B7E3").to_dict()
     assert told["ok"] is False
     assert told["epc"].startswith("urn:epc:raw:96.x")
 

@@ -8,10 +8,9 @@ import click
 
 from trace.errors import TraceError
 from trace.identifiers.aim import symbology
-from trace.identifiers.decoded import Decoded, decode_epc, decode_text
+from trace.identifiers.decoded import decode_epc, decode_text
 from trace.identifiers.digital_link import to_uri
 from trace.identifiers.element_string import FNC1, ElementString
-from trace.identifiers.faults import Fault
 from trace.times import Clock, SystemClock
 
 
@@ -40,7 +39,11 @@ def decode(as_hex: bool, gs: str | None, file: BinaryIO) -> None:
         raise click.UsageError(f"--gs {gs!r}: expected one character")
     clock: Clock = SystemClock()
     for line in _lines(file):
-        found = _hex(line) if as_hex else decode_text(_text(line), gs=gs, today=clock.now().date())
+        found = (
+            decode_epc(line.decode("ascii", "replace"))
+            if as_hex
+            else decode_text(_text(line), gs=gs, today=clock.now().date())
+        )
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
 
 
@@ -91,14 +94,3 @@ def _text(line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError:
         return line.decode("latin-1")
-
-
-def _hex(line: bytes) -> Decoded:
-    digits = line.decode("ascii", "replace")
-    try:
-        # A last half byte is filled up with zeros, as readers that count in words do.
-        epc = bytes.fromhex(digits + "0" * (len(digits) % 2))
-    except ValueError:
-        fault = Fault("hex", f"EPC {digits[:60]!r}: expected hex digits")
-        return Decoded(False, "EPC binary", fault=fault)
-    return decode_epc(epc)

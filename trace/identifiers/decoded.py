@@ -12,8 +12,7 @@ Content that fails only for want of companions (`required_ai`) keeps its keys, s
 one thing together.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -22,7 +21,9 @@ from trace.identifiers.aim import Reading, Symbology
 from trace.identifiers.digital_link import to_uri
 from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString, examine
-from trace.identifiers.epc_binary import EpcValue, decode
+from trace.identifiers.epc_binary import decode_hex
+from trace.identifiers.epc_pattern import EpcPattern
+from trace.identifiers.epc_tag_uri import TagUri, raw_to_bank
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.faults import Fault
 from trace.identifiers.hri import hri_lines
@@ -56,7 +57,6 @@ class Decoded:
     """Tag URI."""
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that is printed: names and order are stable."""
@@ -75,7 +75,6 @@ class Decoded:
             "error": None
             if self.fault is None
             else {"code": self.fault.code, "message": self.fault.message, "at": self.fault.at},
-            **self.more,
         }
 
 
@@ -97,13 +96,19 @@ def decode_text(text: str, *, gs: str | None = None, today: date | None = None) 
     return _plain(text, today)
 
 
-def decode_epc(epc: bytes, pc: int | None = None) -> Decoded:
-    """Read the EPC memory of a tag: `epc` as the reader gave it, `pc` the protocol control word if it gave it."""
-    value = decode(epc, pc)
+def decode_epc(text: str, pc: int | None = None) -> Decoded:
+    """Read the EPC memory of a tag in hex, as readers give it; `pc` is the protocol control word if it came too."""
+    try:
+        value = decode_hex(text, pc)
+    except TraceError as error:
+        return Decoded(False, "EPC binary", fault=Fault("hex", str(error)))
     if value.key is None:
-        fault = Fault("epc_raw", value.why_raw or "no EPC of a scheme that we know")
-        return Decoded(False, "EPC binary", epc=value.uri, fault=fault)
-    return _of_key("EPC binary", value.key, epc=value.uri, epc_tag=_tag_uri(value))
+        told = value.fault
+        code, message = ("epc_raw", "no EPC") if told is None else (f"epc_{told.code}", told.message)
+        return Decoded(False, "EPC binary", epc=value.uri, epc_tag=value.tag_uri, fault=Fault(code, message))
+    found = _of_key("EPC binary", value.key, epc=value.uri, epc_tag=value.tag_uri)
+    bracketed = ElementString(value.elements).bracketed() if value.elements else None
+    return replace(found, elements=value.elements, bracketed=bracketed, warnings=value.warnings)
 
 
 def kind_of(key: Key) -> str:
@@ -122,13 +127,13 @@ def _scan(text: str, today: date | None) -> Decoded:
         # A GTIN symbol carries no AI; the 2D component above it does.
         keys = keys_of(read.all_elements)
         found = _examined(symbology.name, read.elements, None, symbology=symbology)
-        return _with(found, keys=keys, digital_link=uri_of(keys[0], _HOST) if keys else None)
+        return replace(found, keys=keys, digital_link=uri_of(keys[0], _HOST) if keys else None)
     # Any text is right in such a symbol; what it means is asked of the text.
     inner = _link(read.data, "") if read.data[:4].lower() == "http" else _plain(read.data, today)
     warnings = inner.warnings if inner.fault is None else (*inner.warnings, inner.fault.message)
     is_link = read.data[:4] in ("http", "HTTP")
     fault = inner.fault if is_link else None
-    return _with(
+    return replace(
         inner, ok=fault is None, carrier=symbology.name, symbology=symbology.identifier, warnings=warnings, fault=fault
     )
 
@@ -136,7 +141,7 @@ def _scan(text: str, today: date | None) -> Decoded:
 def _elements(carrier: str, text: str) -> Decoded:
     read = examine(text)
     found = _examined(carrier, read.elements, read.fault)
-    return _with(found, bracketed=read.bracketed()) if read.elements else found
+    return replace(found, bracketed=read.bracketed()) if read.elements else found
 
 
 def _examined(
@@ -160,17 +165,29 @@ def _link(text: str, carrier: str) -> Decoded:
     try:
         link = read_link(text, lenient=text[:4] not in ("http", "HTTP"))
     except TraceError as error:
-        code, at = getattr(error, "code", None), getattr(error, "at", None)
-        return Decoded(False, carrier, fault=Fault(str(code or "digital_link"), str(error), max(0, (at or 1) - 1)))
+        fault = Fault(error.code or "digital_link", str(error), max(0, (error.at or 1) - 1))
+        return Decoded(False, carrier, fault=fault)
     found = _examined(carrier, link.path + link.attributes, None)
-    return _with(found, digital_link=link.uri())
+    return replace(found, digital_link=link.uri())
 
 
 def _urn(text: str) -> Decoded:
     try:
+        if text.startswith("urn:epc:tag:"):
+            tag = TagUri.parse(text)
+            return _of_key("EPC tag URI", tag.urn.key, epc=str(tag.urn), epc_tag=text)
+        if text.startswith("urn:epc:idpat:"):
+            pattern = EpcPattern.parse(text)
+            if pattern.key is None:
+                # A set of many classes is right and names no thing.
+                return Decoded(True, "EPC pattern", epc=str(pattern))
+            return _of_key("EPC pattern", pattern.key, epc=str(pattern))
+        if text.startswith("urn:epc:raw:"):
+            raw_to_bank(text)  # a right one; it names no thing
+            return Decoded(True, "EPC raw URI", epc=text)
         urn = EpcUrn.parse(text)
     except TraceError as error:
-        return Decoded(False, "EPC URN", fault=Fault(str(getattr(error, "code", None) or "epc_urn"), str(error)))
+        return Decoded(False, "EPC URN", fault=Fault(error.code or "epc_urn", str(error), max(0, (error.at or 1) - 1)))
     return _of_key("EPC URN", urn.key, epc=str(urn))
 
 
@@ -203,12 +220,3 @@ def _digital_link(elements: tuple[Element, ...]) -> str | None:
         return to_uri(ElementString(elements))
     except TraceError:
         return None
-
-
-def _tag_uri(value: EpcValue) -> str | None:
-    told = getattr(value, "tag_uri", None)
-    return told if isinstance(told, str) else None
-
-
-def _with(found: Decoded, **changes: Any) -> Decoded:
-    return Decoded(**{**vars(found), **changes})
