@@ -18,6 +18,9 @@ Rules
 8. A line that stays without its suffix while the line is silent is junk, "cut off". The limit is generous: slow links
    pause inside a line, and a second scan costs more than a wait.
 
+9. A scanner that cannot send GS sends another character in its place. Where that is configured as `gs`, the text has GS
+   for it, and `Scan.raw` keeps what came. It is never guessed: `|` and `^` are data in other codes.
+
 A code that contains CR or LF itself (a contact card in a QR code) comes out as several lines; set another suffix.
 """
 
@@ -38,13 +41,19 @@ _INNER_IDENTIFIER = re.compile(rb"\][A-Za-z][0-9A-Za-z]")
 class LineDecoder:
     """Lines to scans. Sends nothing: such scanners need no start-up."""
 
-    def __init__(self, *, prefix: bytes = b"", suffix: bytes = b"\r\n", cut_off_s: float = 2.0) -> None:
+    def __init__(
+        self, *, prefix: bytes = b"", suffix: bytes = b"\r\n", gs: bytes = b"", cut_off_s: float = 2.0
+    ) -> None:
         """`suffix`: every byte of it ends a line. `prefix`: stripped where it stands, not demanded.
+        `gs`: the printable ASCII character that this scanner sends in place of GS 0x1D, if it does.
         `cut_off_s`: silence after which a line without its suffix is given up."""
         if not suffix:
             raise ValueError("suffix b'': expected at least one byte, like CR LF")
+        if gs and (len(gs) > 1 or not 0x20 < gs[0] < 0x7F or gs in suffix):
+            raise ValueError(f"gs {gs!r}: expected one printable ASCII character that does not end a line")
         self._prefix = prefix
         self._suffix = suffix
+        self._gs = gs.decode("ascii")
         self._ends = re.compile(b"[" + re.escape(suffix) + b"]")
         self._cut_off = timedelta(seconds=cut_off_s)
         self._line = bytearray()
@@ -114,6 +123,9 @@ class LineDecoder:
             elif line:
                 symbology = identifier.group().decode("ascii") if identifier else None
                 text = _text(line[identifier.end() :] if identifier else line)
+                if self._gs:
+                    # In the text, because bytes of GB 18030 pairs look like ASCII.
+                    text = text.replace(self._gs, "\x1d")
                 records.append(Scan(raw=line, symbology=symbology, text=text, at=at))
             return records
 

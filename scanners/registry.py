@@ -26,8 +26,8 @@ def decoder(name: str, options: Mapping[str, object] | None = None) -> Decoder:
     return factory(**(options or {}))
 
 
-def _line(*, prefix: str = "", suffix: str = "\r\n", cut_off_s: float = 2.0) -> Decoder:
-    return line.LineDecoder(prefix=prefix.encode(), suffix=suffix.encode(), cut_off_s=cut_off_s)
+def _line(*, prefix: str = "", suffix: str = "\r\n", gs: str = "", cut_off_s: float = 2.0) -> Decoder:
+    return line.LineDecoder(prefix=prefix.encode(), suffix=suffix.encode(), gs=gs.encode(), cut_off_s=cut_off_s)
 
 
 def _m100(*, region: str = "china_900", power_dbm: float = 20.0, dialect: str = "bb") -> Decoder:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.served import world
 from trace.identifiers.decoded import decode_epc, decode_text
+from trace.identifiers.epc_binary import encode
+from trace.identifiers.gs1_keys import Gtin, Sgtin
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [
@@ -114,16 +116,17 @@ def test_no_text_is_an_exception(text: str) -> None:
     assert (told["error"] is None) == told["ok"]
 
 
-def run(*args: str, given: bytes) -> "subprocess.CompletedProcess[bytes]":
+def run(*args: str, given: bytes, code: int = 0) -> "subprocess.CompletedProcess[bytes]":
     command = [sys.executable, "-m", "app", *args]
-    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    return done
 
 
 def test_the_command_answers_line_by_line_and_trims_nothing() -> None:
     lines = b"]d20109520000000035\x1d \n\r\n(01)09520000000035\x85\n\n]d2010952000000003521A\xff"
     done = run("decode", given=lines)
     told = [json.loads(line) for line in done.stdout.split(b"\n") if line]
-    assert done.returncode == 0, done.stderr
     assert [each["ok"] for each in told] == [False, False, False, False, False]
 
 
@@ -131,6 +134,45 @@ def test_encode_is_the_inverse_of_decode() -> None:
     scans = b"]d201095200000000351729123110LOT7\x1d21ABC\n]C100195200000000000018\n]Q3010952000000003510A(1\n"
     told = run("decode", given=scans)
     assert run("encode", given=told.stdout).stdout == scans
+
+
+def test_compressed_links_say_the_same_when_read_again() -> None:
+    scan = b"]d201095200000000351729123110LOT7\x1d21ABC\n"
+    told = run("decode", given=scan).stdout
+    compressed = run("encode", "--form", "compressed", given=told).stdout
+    assert compressed.startswith(b"https://id.gs1.org/")
+    assert len(compressed) < len(run("encode", "--form", "link", given=told).stdout)
+    again = json.loads(run("decode", given=compressed).stdout)
+    assert sorted(again["ais"]) == sorted(json.loads(told)["ais"])
+    assert again["digital_link"] == json.loads(told)["digital_link"]
+
+
+def test_a_tag_is_encoded_from_what_was_read_of_it() -> None:
+    memory = b"3056450E000000C000001B59\n"
+    told = run("decode", "--hex", given=memory).stdout
+    assert run("encode", "--form", "epc", given=told).stdout == memory
+
+
+def test_an_epc_says_its_elements_and_so_becomes_any_carrier() -> None:
+    urn = decode_text("urn:epc:id:sgtin:9520000.000003.7").to_dict()
+    assert (urn["bracketed"], urn["hri"]) == ("(01)09520000000035(21)7", ["(01) 09520000000035", "(21) 7"])
+    assert decode_text("urn:epc:id:usdod:CAGEY.5678").to_dict()["ais"] == []
+
+
+def test_data_behind_the_epc_of_a_tag_is_told_behind_its_key() -> None:
+    elements = (("10", "LOT7"), ("17", "291231"))
+    key = Sgtin(Gtin.parse("09520000000035"), "7")
+    told = decode_epc(encode(key, filter_value=0, scheme="sgtin+", elements=elements).hex()).to_dict()
+    assert told["bracketed"] == "(01)09520000000035(21)7(10)LOT7(17)291231"
+    assert told["digital_link"] == "https://id.gs1.org/01/09520000000035/10/LOT7/21/7?17=291231"
+    assert told["keys"] == [{"kind": "sgtin", "path": "/01/09520000000035/21/7"}]
+
+
+def test_encode_names_the_line_and_what_it_lacks() -> None:
+    done = run("encode", "--form", "epc", given=b'{"epc_tag":"urn:epc:tag:sgtin-96:3.9520000.000003.7"}\n{}\n', code=1)
+    assert done.stderr.strip() == b"Error: line 2: the object has no 'epc_tag'"
+    done = run("encode", given=b'{"ais":[["01","09520000000036"]]}\n', code=1)
+    assert done.stderr.startswith(b"Error: line 1: ")
 
 
 def test_epc_memory_is_read_with_an_odd_number_of_digits_too() -> None:

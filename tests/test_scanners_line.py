@@ -49,6 +49,25 @@ def test_separator_stays_in_the_text_and_identifier_in_raw() -> None:
     ]
 
 
+def test_configured_replacement_of_gs_is_gs_in_the_text_and_stays_in_raw() -> None:
+    replaced = GS1.replace(b"\x1d", b"|")
+    assert decode(replaced + b"\r", decoder=LineDecoder(gs=b"|")) == [Scan(replaced, "]d2", GS1_SCAN.text, AT)]
+    assert both(replaced + b"\r") == [Scan(replaced, "]d2", GS1_SCAN.text.replace("\x1d", "|"), AT)]
+
+
+def test_replacement_of_gs_spares_characters_that_hold_its_byte() -> None:
+    gb = "]d010LOT丂|21A".encode("gb18030").replace("丂".encode("gb18030"), b"\x81\x7c")
+    [scan] = decode(gb + b"\r", decoder=LineDecoder(gs=b"|"))
+    assert isinstance(scan, Scan)
+    assert scan.text == "10LOT" + b"\x81\x7c".decode("gb18030") + "\x1d21A"
+
+
+@pytest.mark.parametrize("gs", [b"||", b"\x00", b"\xff", b" ", b";"])
+def test_replacement_of_gs_that_cannot_be_told_apart_is_refused(gs: bytes) -> None:
+    with pytest.raises(ValueError, match=r"gs .*: expected one printable ASCII character that does not end a line"):
+        LineDecoder(gs=gs, suffix=b";\r")
+
+
 def test_iso_15434_separators_and_tab_are_data() -> None:
     content = "[)>\x1e06\x1d9N111234567842\x1d1TLOT\x1e\x04"
     assert both(b"]d1" + content.encode() + b"\r") == [Scan(b"]d1" + content.encode(), "]d1", content, AT)]

@@ -9,8 +9,10 @@ import click
 from trace.errors import TraceError
 from trace.identifiers.aim import symbology
 from trace.identifiers.decoded import decode_epc, decode_text
-from trace.identifiers.digital_link import to_uri
+from trace.identifiers.digital_link import DigitalLink, to_uri
+from trace.identifiers.dl_compression import compress
 from trace.identifiers.element_string import FNC1, ElementString
+from trace.identifiers.epc_tag_uri import TagUri
 from trace.times import Clock, SystemClock
 
 
@@ -50,26 +52,33 @@ def decode(as_hex: bool, gs: str | None, file: BinaryIO) -> None:
 @click.command()
 @click.option(
     "--form",
-    type=click.Choice(("scan", "raw", "bracketed", "link")),
+    type=click.Choice(("scan", "raw", "bracketed", "link", "compressed", "epc")),
     default="scan",
     show_default=True,
-    help="What to write: what the reader sent, an element string, one in brackets, or a Digital Link.",
+    help="What to write: what the reader sent, an element string, one in brackets, a Digital Link, a compressed one, or"
+    " the EPC memory of a tag in hex.",
 )
 @click.argument("file", type=click.File("rb"), default="-")
 def encode(form: str, file: BinaryIO) -> None:
     """Read one object of `decode` a line and print what carries it.
 
-    Needed are `ais` (a list of [AI, value]) and, for the form scan, `symbology`. A line that cannot be written ends the
-    run with its number and the reason.
+    Needed are `ais` (a list of [AI, value]) and, for the form scan, `symbology`; for the form epc `epc_tag` alone. A
+    line that cannot be written ends the run with its number and the reason.
     """
     for number, line in enumerate(_lines(file), start=1):
         try:
             told = json.loads(line)
+            if form == "epc":
+                _, memory = TagUri.parse(str(told["epc_tag"])).to_bank()
+                click.echo(memory.hex().upper())
+                continue
             elements = ElementString(tuple((str(ai), str(value)) for ai, value in told["ais"]))
             # Through the parser once: what is written can be read.
             checked = ElementString.parse_bracketed(elements.bracketed())
             click.echo(_written(form, checked, told.get("symbology")))
-        except (TraceError, ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            raise click.ClickException(f"line {number}: the object has no {error}") from error
+        except (TraceError, ValueError, TypeError) as error:
             raise click.ClickException(f"line {number}: {error}") from error
 
 
@@ -78,6 +87,8 @@ def _written(form: str, elements: ElementString, identifier: Any) -> str:
         return elements.bracketed()
     if form == "link":
         return to_uri(elements)
+    if form == "compressed":
+        return compress(DigitalLink.parse(to_uri(elements)))
     if form == "raw":
         return FNC1 + elements.raw()
     return symbology(str(identifier or "]d2")).identifier + elements.raw()

@@ -26,6 +26,7 @@ from trace.identifiers.epc_pattern import EpcPattern
 from trace.identifiers.epc_tag_uri import TagUri, raw_to_bank
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.faults import Fault
+from trace.identifiers.gs1_keys import Gs1Key, elements_of
 from trace.identifiers.hri import hri_lines
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
@@ -52,7 +53,7 @@ class Decoded:
     digital_link: str | None = None
     """Uncompressed, on https://id.gs1.org; None where there is no key that GS1 owns."""
     epc: str | None = None
-    """Pure identity URN; only an EPC says how long its company prefix is, or whoever asks."""
+    """Pure identity: URN (only an EPC says how long its company prefix is), Digital Link of a TDS 2 tag, or raw URI."""
     epc_tag: str | None = None
     """Tag URI."""
     warnings: tuple[str, ...] = ()
@@ -107,8 +108,17 @@ def decode_epc(text: str, pc: int | None = None) -> Decoded:
         code, message = ("epc_raw", "no EPC") if told is None else (f"epc_{told.code}", told.message)
         return Decoded(False, "EPC binary", epc=value.uri, epc_tag=value.tag_uri, fault=Fault(code, message))
     found = _of_key("EPC binary", value.key, epc=value.uri, epc_tag=value.tag_uri)
-    bracketed = ElementString(value.elements).bracketed() if value.elements else None
-    return replace(found, elements=value.elements, bracketed=bracketed, warnings=value.warnings)
+    if not value.elements:
+        return replace(found, warnings=value.warnings)
+    # A TDS 2 tag holds AIDC data behind its key.
+    elements = found.elements + value.elements
+    return replace(
+        found,
+        elements=elements,
+        bracketed=ElementString(elements).bracketed(),
+        digital_link=_digital_link(elements) or found.digital_link,
+        warnings=value.warnings,
+    )
 
 
 def kind_of(key: Key) -> str:
@@ -211,8 +221,20 @@ def _plain(text: str, today: date | None) -> Decoded:
 
 
 def _of_key(carrier: str, key: Key, *, epc: str | None = None, epc_tag: str | None = None) -> Decoded:
-    link = None if isinstance(key, NationalCode) else uri_of(key, _HOST)
-    return Decoded(True, carrier, keys=(key,), digital_link=link, epc=epc, epc_tag=epc_tag)
+    if not isinstance(key, Gs1Key):
+        # DoD, ADI, BIC and the like have neither AIs nor a link.
+        return Decoded(True, carrier, keys=(key,), epc=epc, epc_tag=epc_tag)
+    elements = elements_of(key)
+    return Decoded(
+        True,
+        carrier,
+        elements=elements,
+        bracketed=ElementString(elements).bracketed(),
+        keys=(key,),
+        digital_link=uri_of(key, _HOST),
+        epc=epc,
+        epc_tag=epc_tag,
+    )
 
 
 def _digital_link(elements: tuple[Element, ...]) -> str | None:
