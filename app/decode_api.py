@@ -4,7 +4,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from app.access.rules import anybody
 from app.current import services
-from trace.identifiers.decoded import decode_text
+from trace.errors import ParseError
+from trace.identifiers.decoded import decode_epc, decode_text
 
 api = Blueprint("decode", __name__)
 
@@ -15,14 +16,21 @@ LONGEST_BYTES = 16_384
 @api.post("/decode")
 @anybody
 def post_scan() -> Response:
-    """The body is the scan, byte for byte (`text/plain`); the answer is the object that `decode` prints."""
+    """The body is the scan, byte for byte (`text/plain`); the answer is the object that `decode` prints.
+
+    `?gs=CHAR` is the character that the reader sends in place of 0x1D; `?hex=1` says that the body is EPC memory.
+    """
     request.max_content_length = LONGEST_BYTES
+    gs = request.args.get("gs")
+    if gs is not None and len(gs) != 1:
+        raise ParseError(f"gs {gs[:20]!r}: expected one character")
     data = request.get_data()
+    if request.args.get("hex") == "1":
+        return jsonify(decode_epc(data.decode("ascii", "replace").strip()).to_dict())
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    gs = request.args.get("gs")
     here = services()
     today = (here.clock.now() + here.zone_offset).date()
-    return jsonify(decode_text(text, gs=gs if gs and len(gs) == 1 else None, today=today).to_dict())
+    return jsonify(decode_text(text, gs=gs, today=today).to_dict())

@@ -77,6 +77,9 @@ def station(file: Path) -> None:
       control_port  loopback port for GET /status and /events; 0 (default): any
     Of each [[reader]]:
       name, url     url like line+serial:///dev/ttyUSB0?baud=9600
+                    more options behind &: of line prefix, suffix, gs (the
+                    character sent for GS, gs=|), cut_off_s; of m100 region,
+                    power_dbm, dialect
       read_point    URI of the place where it hangs
       biz_location  URI of the place where things are afterwards (optional)
       biz_step, disposition   CBV words (disposition is optional)

@@ -1,10 +1,12 @@
 """devices/settings.py: a stations.toml is read whole, or one line says what is wrong with it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from devices.settings import StationSettings
+from scanners.records import Scan
 from trace.errors import NotFoundError, ParseError, ValidationError
 from trace.observe import ReadPoint
 
@@ -34,6 +36,13 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     )
     assert (gate.name, gate.url.protocol, gate.url.baud, gate.hold_off_s) == ("gate", "m100", 115_200, 3.0)
     assert (gate.where.biz_location, gate.where.disposition, gate.where.action) == (None, None, "OBSERVE")
+
+
+def test_scanner_that_replaces_the_separator_is_named_in_its_url(tmp_path: Path) -> None:
+    settings = StationSettings.load(written(tmp_path, EXAMPLE.replace("if00?baud=9600", "if00?baud=9600&gs=|")))
+    [scan] = settings.readers[0].url.decoder().receive(b"]C110LOT7|21A\r", datetime(2026, 11, 24, tzinfo=UTC))
+    assert isinstance(scan, Scan)
+    assert scan.text == "10LOT7\x1d21A"
 
 
 @pytest.mark.parametrize(

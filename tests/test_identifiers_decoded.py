@@ -189,3 +189,15 @@ def test_the_api_gives_the_same_object(tmp_path: Path) -> None:
         assert answer.status_code == 200
         assert answer.get_json() == decode_text(scan.decode()).to_dict()
         assert here.fresh_app().test_client().post("/decode", data=b"x" * 20_000).status_code == 413
+
+
+def test_the_api_reads_tags_and_replaced_separators_too(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        client = here.fresh_app().test_client()
+        tag = "3056450E000000C000001B59"
+        assert client.post("/decode?hex=1", data=tag).get_json() == decode_epc(tag).to_dict()
+        told = client.post("/decode?gs=|", data="]C110LOT7|21A").get_json()
+        assert told["ais"] == [["10", "LOT7"], ["21", "A"]]
+        refused = client.post("/decode?gs=ab", data="]C110LOT7")
+        assert refused.status_code == 400
+        assert "gs 'ab': expected one character" in refused.get_data(as_text=True)

@@ -21,7 +21,7 @@ from trace.times import Clock, SystemClock
 @click.option("--gs", metavar="CHAR", help="This reader sends CHAR in place of the group separator 0x1D.")
 @click.argument("file", type=click.File("rb"), default="-")
 def decode(as_hex: bool, gs: str | None, file: BinaryIO) -> None:
-    r"""Read one scan a line and print one JSON object a line, in order.
+    """Read one scan a line and print one JSON object a line, in order.
 
     Only LF ends a line; nothing is trimmed, and 0x1D is data. What a line begins with says what it is: ] a scan with an
     AIM identifier, ( a bracketed element string, 0x1D an element string, http a Digital Link, urn:epc: an EPC, anything
