@@ -2,6 +2,9 @@
 
 import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import missing
@@ -12,7 +15,7 @@ from PIL import Image, ImageDraw
 from app.symbols import Symbol, ean_13, gs1_128, gs1_datamatrix, itf_14, qr_code, to_png, to_svg
 from scanners.camera import codes, pyzbar
 from trace.errors import ParseError, ValidationError
-from trace.identifiers.element_string import ElementString
+from trace.identifiers.element_string import FNC1, ElementString
 from trace.identifiers.gs1_keys import Gtin
 
 ITEM = ElementString.parse_bracketed("(01)09520000000028(17)281130(10)LOT7(21)A\\(7)%b<&")
@@ -73,6 +76,16 @@ def test_a_second_reader_agrees(symbol: Symbol, kind: str, text: bytes) -> None:
         missing("libzbar0")
     with Image.open(io.BytesIO(to_png(symbol))) as picture:
         assert [(found.type, found.data) for found in pyzbar.decode(picture.convert("L"))] == [(kind, text)]
+
+
+@pytest.mark.parametrize("elements", [ITEM, CASE], ids=str)
+def test_a_second_reader_of_data_matrix_agrees(elements: ElementString, tmp_path: Path) -> None:
+    """libdmtx, which shares nothing with zxing-cpp; its own output says FNC1 for the identifier `]d2`."""
+    reader = shutil.which("dmtxread") or missing("dmtx-utils")
+    picture = tmp_path / "symbol.png"
+    picture.write_bytes(to_png(gs1_datamatrix(elements)))
+    done = subprocess.run([reader, "-N1", "-G29", str(picture)], capture_output=True, timeout=60, check=True)
+    assert done.stdout.decode("ascii") == FNC1 + elements.raw()
 
 
 _CHARACTERS = st.text("!\"%&'()*+,-./:;<=>?_AZaz" + "0123456789" * 5, min_size=1, max_size=9)
