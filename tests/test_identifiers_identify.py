@@ -36,6 +36,20 @@ def test_a_gs1_datamatrix_of_an_item_says_everything_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("raw", "link"),
+    [
+        ("]d2010690123456789210A\x1d21A/7", "https://id.gs1.org/01/06901234567892/21/A%2F7"),
+        ("6901234567892", "https://id.gs1.org/01/06901234567892"),
+        ("urn:epc:id:sscc:9520000.0000000001", "https://id.gs1.org/00/095200000000000011"),
+        ("81234567890123456789", None),
+        ("good morning", None),
+    ],
+)
+def test_what_gs1_owns_has_one_canonical_link_whatever_carried_it(raw: str, link: str | None) -> None:
+    assert identify(raw).digital_link == link
+
+
 def test_a_driver_may_give_the_symbology_apart() -> None:
     raw = f"010690123456789210LOT7{FNC1}21A7"
     assert identify(raw, symbology="]C1") == identify("]C1" + raw)

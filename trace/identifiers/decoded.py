@@ -207,7 +207,6 @@ def _plain(text: str, today: date | None) -> Decoded:
         fault = Fault("not_identified", found.error or f"{text[:60]!r}: identifies nothing")
         return Decoded(False, found.carrier, elements=found.elements, warnings=found.warnings, fault=fault)
     keys = found.keys
-    link = None if isinstance(keys[0], NationalCode) else uri_of(keys[0], _HOST)
     bracketed = ElementString(found.elements).bracketed() if found.elements else None
     return Decoded(
         True,
@@ -215,7 +214,7 @@ def _plain(text: str, today: date | None) -> Decoded:
         elements=found.elements,
         bracketed=bracketed,
         keys=keys,
-        digital_link=_digital_link(found.elements) or link,
+        digital_link=_digital_link(found.elements) or found.digital_link,
         warnings=found.warnings,
     )
 

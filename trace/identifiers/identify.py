@@ -17,9 +17,10 @@ from trace.identifiers.charsets import NUMERIC
 from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString
 from trace.identifiers.enterprise_codes import Uscc
+from trace.identifiers.epc_links import digital_link as link_of
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_dates import to_date
-from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgln, Sgtin, Sscc
+from trace.identifiers.gs1_keys import Gs1Key, Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode, fold
 from trace.identifiers.national_codes import national_code, read_national
 from trace.identifiers.percent import decode_strictly
@@ -54,6 +55,11 @@ class Identified:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     """Value, what was expected, what came."""
+
+    @property
+    def digital_link(self) -> str | None:
+        """Of `key`, canonical; None for what GS1 does not own."""
+        return link_of(self.key) if isinstance(self.key, Gs1Key) else None
 
 
 def identify(
