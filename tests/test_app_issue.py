@@ -85,4 +85,20 @@ def test_a_link_with_an_invented_mark_is_not_found_though_its_item_is(tmp_path: 
         assert visitor.get("/01/09520000000028/21/A1", headers=page).status_code == 200
         wrong = visitor.get(f"{right[:-1]}{'A' if right[-1] != 'A' else 'B'}", headers=page)
         assert wrong.status_code == 404
-        assert "没有查到这个码" in wrong.get_data(as_text=True) or "Code not found" in wrong.get_data(as_text=True)
+        assert '<h1 id="verdict">防伪记号不对，可能是仿造的</h1>' in wrong.get_data(as_text=True)
+
+
+def test_an_issued_code_without_records_is_told_from_an_invented_and_from_an_unknown_one(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        visitor = here.visitor()
+        link = sign_link("https://id.gs1.org/01/09520000000028/21/NEW", here.services.link_keys[0])
+        path, mark = link.removeprefix("https://id.gs1.org").split("?s=")
+        told = {
+            query: visitor.get(f"{path}?lang=en{query}", headers={"Accept": "text/html"}).get_data(as_text=True)
+            for query in (f"&s={mark}", "&s=AAAAAAAA", "")
+        }
+        assert [re.findall('<h1 id="verdict">(.*)</h1>', page) for page in told.values()] == [
+            ["Nothing recorded yet"],
+            ["The security mark is wrong. It may be counterfeit"],
+            ["Code not found"],
+        ]

@@ -187,7 +187,8 @@ def test_the_api_gives_the_same_object(tmp_path: Path) -> None:
         scan = b"]d201095200000000351729123110LOT7\x1d21ABC"
         answer = here.fresh_app().test_client().post("/decode", data=scan, content_type="text/plain")
         assert answer.status_code == 200
-        assert answer.get_json() == decode_text(scan.decode()).to_dict()
+        assert json.loads(answer.data) == decode_text(scan.decode()).to_dict()
+        assert list(json.loads(answer.data)) == NAMES
         assert here.fresh_app().test_client().post("/decode", data=b"x" * 20_000).status_code == 413
 
 

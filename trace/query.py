@@ -272,13 +272,13 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
     return _asked(session, log, list(dict.fromkeys(uris)))
 
 
-def was_never_issued(path: str, query: str, keys: Sequence[bytes]) -> bool:
-    """Whether a Digital Link (path decoded once, query as it came) carries a mark that none of our keys made."""
+def mark_of(path: str, query: str, keys: Sequence[bytes]) -> LinkMark:
+    """What the mark of a link says (path decoded once, query as it came): whether one of our keys made it."""
     try:
         link = to_uri(parse_path(path)[0])
-        return check_link(f"{link}{'&' if '?' in link else '?'}{query}", keys) is LinkMark.FALSE
+        return check_link(f"{link}{'&' if '?' in link else '?'}{query}", keys)
     except TraceError:
-        return False  # no link of ours at all
+        return LinkMark.NONE  # no link of ours at all
 
 
 def _asked(session: Session, log: Log, uris: list[str]) -> Asked:

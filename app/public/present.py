@@ -45,6 +45,7 @@ STEPS_OF = {
     VerdictCode.COLD: ("stop", "ask", "report"),
     VerdictCode.EXPIRED: ("stop", "expired"),
     VerdictCode.SOLD_TWICE: ("stop", "compare", "report"),
+    VerdictCode.INVENTED: ("stop", "compare", "report"),
 }
 
 
@@ -190,10 +191,9 @@ def present(story: Story, now: datetime, language: str) -> Page:
     )
 
 
-def not_found(code: str, now: datetime, language: str) -> Page:
-    """The page on a code that no record names."""
-    verdict = Verdict(VerdictCode.NOT_FOUND)
-    nothing = Story("", "", code, "item", None, None, None, None, verdict, 0, (), (), 0)
+def not_found(code: str, now: datetime, language: str, reason: VerdictCode = VerdictCode.NOT_FOUND) -> Page:
+    """The page on a code that no record names, or whose link is not to be believed: NOT_FOUND, UNUSED, INVENTED."""
+    nothing = Story("", "", code, "item", None, None, None, None, Verdict(reason), 0, (), (), 0)
     return present(nothing, now, language)
 
 

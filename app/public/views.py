@@ -15,7 +15,9 @@ from app.public.present import not_found, present
 from app.translate import keep_language, language
 from scanners.camera import decode_in_child
 from trace.identifiers.uris import path_of
-from trace.query import Asked, asked_by_code, asked_by_path, proof, story, was_never_issued
+from trace.issuing import LinkMark
+from trace.query import Asked, asked_by_code, asked_by_path, mark_of, proof, story
+from trace.supervision.verdict import VerdictCode
 
 pages = Blueprint("public", __name__)
 
@@ -81,11 +83,16 @@ def result(ai: str, rest: str) -> Response | tuple[str, int]:
     now = here.clock.now()
     with here.reading() as session:
         asked = asked_by_path(session, here.log, path)
-        if asked.uri is None:
-            return _unknown(asked, rest, wants_proof)
-        if "s" in request.args and was_never_issued(path, request.query_string.decode("latin-1"), here.link_keys):
+        mark = mark_of(path, request.query_string.decode("latin-1"), here.link_keys)
+        if mark is LinkMark.FALSE:
             # Whatever is recorded under this code, this link to it was invented.
-            return _nothing(rest.rsplit("/", 1)[-1], "the mark 's' of this link is not ours: it was never issued")
+            return _nothing(
+                path.rsplit("/", 1)[-1],
+                "the mark 's' of this link is not ours: it was never issued",
+                VerdictCode.INVENTED,
+            )
+        if asked.uri is None:
+            return _unknown(asked, rest, wants_proof, issued=mark is LinkMark.ISSUED)
         if wants_proof:
             return _proof(asked.uri)
         told = story(session, here.log, asked.uri, now, here.zone_offset)
@@ -105,15 +112,16 @@ def _proof(uri: str) -> Response:
     )
 
 
-def _unknown(asked: Asked, code: str, wants_proof: bool) -> tuple[str, int]:
+def _unknown(asked: Asked, code: str, wants_proof: bool, *, issued: bool) -> tuple[str, int]:
     if wants_proof:
         abort(404, asked.error or "nothing is recorded under this code, so there is no proof")
-    return _nothing(code.rsplit("/", 1)[-1], asked.error)
+    verdict = VerdictCode.UNUSED if issued else VerdictCode.NOT_FOUND
+    return _nothing(code.rsplit("/", 1)[-1], asked.error, verdict)
 
 
-def _nothing(code: str, error: str | None) -> tuple[str, int]:
+def _nothing(code: str, error: str | None, verdict: VerdictCode = VerdictCode.NOT_FOUND) -> tuple[str, int]:
     """`error` says why the code cannot be one of any pack, where that is known."""
     if asks_for_json():
         abort(404, error or f"code {code[:200]!r}: nothing is recorded under it")
-    page = not_found(code[:200], services().clock.now(), language())
+    page = not_found(code[:200], services().clock.now(), language(), verdict)
     return render_template("public/not_found.html", page=page, detail=(error or "")[:300]), 404

@@ -34,6 +34,10 @@ class VerdictCode(StrEnum):
     NORMAL = "normal"
     UNITS = "units"
     """A lot that is on record through its serialised units only: ask for one of them."""
+    INVENTED = "invented"
+    """The link carries a mark of ours that we never made. No fact of an item: whoever reads the link says it."""
+    UNUSED = "unused"
+    """The mark is right and nothing is recorded yet. Said by whoever reads the link, too."""
     NOT_FOUND = "none"
 
 
@@ -48,6 +52,8 @@ CLASS_OF = {
     VerdictCode.GAP: VerdictClass.CAUTION,
     VerdictCode.NORMAL: VerdictClass.OK,
     VerdictCode.UNITS: VerdictClass.INFO,
+    VerdictCode.INVENTED: VerdictClass.STOP,
+    VerdictCode.UNUSED: VerdictClass.UNKNOWN,
     VerdictCode.NOT_FOUND: VerdictClass.UNKNOWN,
 }
 
