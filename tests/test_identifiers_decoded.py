@@ -180,6 +180,9 @@ def test_epc_memory_is_read_with_an_odd_number_of_digits_too() -> None:
     told = [json.loads(line) for line in done.stdout.split(b"\n") if line]
     assert [each["epc"] for each in told][:1] == ["urn:epc:id:sgtin:9520000.000003.7001"]
     assert told[2]["error"]["code"] == "hex"
+    other = decode_epc("E2801160600002054C6A3B1").to_dict()
+    assert (other["error"]["code"], other["error"]["at"]) == ("epc_header", 0)
+    assert other["epc"] == "urn:epc:raw:92.xE2801160600002054C6A3B1"
 
 
 def test_the_api_gives_the_same_object(tmp_path: Path) -> None:

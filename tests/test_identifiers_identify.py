@@ -50,6 +50,23 @@ def test_what_gs1_owns_has_one_canonical_link_whatever_carried_it(raw: str, link
     assert identify(raw).digital_link == link
 
 
+def test_digits_as_printed_are_read_and_what_was_changed_is_told() -> None:
+    assert identify("６９０１２３４５６７８９２").warnings == (
+        "'６９０１２３４５６７８９２' was read with full-width characters as narrow ones.",
+    )
+    spaced = identify("6 901234 567892")
+    assert (spaced.key, spaced.warnings) == (
+        GTIN,
+        ("'6 901234 567892' was read with its spaces and hyphens left out.",),
+    )
+
+
+def test_a_tag_uri_and_the_pattern_of_one_class_name_their_thing() -> None:
+    assert identify("urn:epc:tag:sgtin-96:1.6901234.056789.7").key == Sgtin(GTIN, "7")
+    assert identify("urn:epc:idpat:sgtin:6901234.056789.*").key == GTIN
+    assert identify("urn:epc:idpat:sgtin:*.*.*").error == "EPC pattern 'urn:epc:idpat:sgtin:*.*.*': names no one class."
+
+
 def test_a_driver_may_give_the_symbology_apart() -> None:
     raw = f"010690123456789210LOT7{FNC1}21A7"
     assert identify(raw, symbology="]C1") == identify("]C1" + raw)
@@ -69,7 +86,6 @@ def test_a_driver_may_give_the_symbology_apart() -> None:
         ("]d1https://id.gs1.org/414/9520000000011", "Data Matrix", (Gln("9520000000011"),)),
         ("106141412345678908", "digits", (Sscc("106141412345678908"),)),
         ("6924561884074", "digits", (Gtin("06924561884074"),)),
-        ("6 924561 884074", "digits", (Gtin("06924561884074"),)),
         ("(01)06901234567892(10)LOT7", "element string", (LOT, GTIN)),
         ("(414)9520000000011(254)D3", "element string", (Sgln(Gln("9520000000011"), "D3"), Gln("9520000000011"))),
         (f"010690123456789210LOT7{FNC1}21A7", "element string", (ITEM, LOT, GTIN)),

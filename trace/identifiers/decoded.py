@@ -105,8 +105,9 @@ def decode_epc(text: str, pc: int | None = None) -> Decoded:
         return Decoded(False, "EPC binary", fault=Fault("hex", str(error)))
     if value.key is None:
         told = value.fault
-        code, message = ("epc_raw", "no EPC") if told is None else (f"epc_{told.code}", told.message)
-        return Decoded(False, "EPC binary", epc=value.uri, epc_tag=value.tag_uri, fault=Fault(code, message))
+        # In digits, of which each holds four bits.
+        fault = Fault("epc_raw", "no EPC") if told is None else Fault(told.code, told.message, told.at // 4)
+        return Decoded(False, "EPC binary", epc=value.uri, epc_tag=value.tag_uri, fault=fault)
     found = _of_key("EPC binary", value.key, epc=value.uri, epc_tag=value.tag_uri)
     if not value.elements:
         return replace(found, warnings=value.warnings)

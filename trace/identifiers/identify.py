@@ -18,10 +18,12 @@ from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString
 from trace.identifiers.enterprise_codes import Uscc
 from trace.identifiers.epc_links import digital_link as link_of
+from trace.identifiers.epc_pattern import EpcPattern
+from trace.identifiers.epc_tag_uri import TagUri
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_dates import to_date
 from trace.identifiers.gs1_keys import Gs1Key, Gtin, Lgtin, Sgln, Sgtin, Sscc
-from trace.identifiers.national import NationalCode, fold
+from trace.identifiers.national import NationalCode, fold, folding_warnings
 from trace.identifiers.national_codes import national_code, read_national
 from trace.identifiers.percent import decode_strictly
 from trace.identifiers.prefix_registry import PrefixRegistry
@@ -118,13 +120,14 @@ def _from_any(text: str, today: date | None, registry: PrefixRegistry | None) ->
     if lower.startswith(("http://", "https://")):
         return _from_web_address(text, today)
     if lower.startswith("urn:"):
-        urn = EpcUrn.parse(text)
-        return _from_key("EPC URN", urn.key)
+        return _from_urn(text)
     if FNC1 in text:
         return _from_elements("element string", ElementString.parse(text).elements, today)
     code = fold(text)
     if NUMERIC.holds(code) and code:
-        return _from_digits(text, code, today, registry)
+        found = _from_digits(text, code, today, registry)
+        # Readings as a national code or as elements have told it already.
+        return replace(found, warnings=folding_warnings(text) + found.warnings) if found.carrier == "digits" else found
     unmarked = _unmarked_elements(text, today)
     if unmarked is not None:
         return unmarked
@@ -135,6 +138,17 @@ def _from_any(text: str, today: date | None, registry: PrefixRegistry | None) ->
         f"text {text[:60]!r}: expected a GS1 element string, a Digital Link, an EPC URN, a GTIN, an SSCC "
         "or a national code."
     )
+
+
+def _from_urn(text: str) -> Identified:
+    if text.startswith("urn:epc:tag:"):
+        return _from_key("EPC tag URI", TagUri.parse(text).urn.key)
+    if text.startswith("urn:epc:idpat:"):
+        pattern = EpcPattern.parse(text)
+        if pattern.key is None:
+            raise ParseError(f"EPC pattern {text[:80]!r}: names no one class.")
+        return _from_key("EPC pattern", pattern.key)
+    return _from_key("EPC URN", EpcUrn.parse(text).key)
 
 
 def _from_digits(text: str, code: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
