@@ -153,6 +153,14 @@ def test_a_tag_is_encoded_from_what_was_read_of_it() -> None:
     assert run("encode", "--form", "epc", given=told).stdout == memory
 
 
+def test_a_number_of_a_shop_is_right_in_its_symbol_and_no_gtin() -> None:
+    told = decode_text("]E02112345678900").to_dict()
+    assert (told["ok"], told["symbology"], told["digital_link"]) == (True, "]E0", None)
+    assert told["keys"] == [{"kind": "in-store", "path": "/id/in-store/2112345678900"}]
+    assert len(told["warnings"]) == 1
+    assert decode_text("]E06924561884074").to_dict()["keys"] == [{"kind": "gtin", "path": "/01/06924561884074"}]
+
+
 def test_an_epc_says_its_elements_and_so_becomes_any_carrier() -> None:
     urn = decode_text("urn:epc:id:sgtin:9520000.000003.7").to_dict()
     assert (urn["bracketed"], urn["hri"]) == ("(01)09520000000035(21)7", ["(01) 09520000000035", "(21) 7"])

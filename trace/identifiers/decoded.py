@@ -135,6 +135,10 @@ def _scan(text: str, today: date | None) -> Decoded:
     if read.fault is not None or symbology.reading is Reading.ELEMENT_STRING:
         return _examined(symbology.name, read.elements, read.fault, symbology=symbology)
     if read.gtin is not None:
+        if not read.elements:
+            # The number alone, which may be one of a shop and no GTIN.
+            plain = _plain(text, today)
+            return replace(plain, carrier=symbology.name, symbology=symbology.identifier)
         # A GTIN symbol carries no AI; the 2D component above it does.
         keys = keys_of(read.all_elements)
         found = _examined(symbology.name, read.elements, None, symbology=symbology)
