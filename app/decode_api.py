@@ -8,6 +8,7 @@ from app.access.rules import anybody
 from app.current import services
 from trace.errors import ParseError
 from trace.identifiers.decoded import Decoded, decode_epc, decode_text
+from trace.identifiers.identify import text_of
 
 api = Blueprint("decode", __name__)
 
@@ -29,13 +30,8 @@ def post_scan() -> Response:
     data = request.get_data()
     if request.args.get("hex") == "1":
         return _answer(decode_epc(data.decode("ascii", "replace").strip()))
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
     here = services()
-    today = (here.clock.now() + here.zone_offset).date()
-    return _answer(decode_text(text, gs=gs, today=today))
+    return _answer(decode_text(text_of(data), gs=gs, today=here.day_of(here.clock.now())))
 
 
 def _answer(told: Decoded) -> Response:

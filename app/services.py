@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from app.database import Database, only_process
@@ -74,6 +74,10 @@ class Services:
         self._tree = Tree()
         self._tree_lock = threading.Lock()
         self.sequencer.on_commit = self._wake.set
+
+    def day_of(self, moment: datetime) -> date:
+        """The day on the city's wall clock."""
+        return (moment + self.zone_offset).date()
 
     def _signer(self, key: PrivateKey, issuer: str) -> PlatformSigner:
         return PlatformSigner(

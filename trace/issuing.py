@@ -109,11 +109,15 @@ def check_link(uri: str, keys: Sequence[bytes]) -> LinkMark:
     return LinkMark.ISSUED if any(found) else LinkMark.FALSE
 
 
-def _mark_of(uri: str) -> str | None:
-    query = uri.partition("#")[0].partition("?")[2]
+def mark_in(query: str) -> str | None:
+    """The value of `s` in a query, right or wrong; None where there is none."""
     marks = [value for name, _, value in (each.partition("=") for each in query.split("&")) if name == _LINK_PARAMETER]
     # Two marks are two chances to guess.
     return None if not marks else marks[0] if len(marks) == 1 else ""
+
+
+def _mark_of(uri: str) -> str | None:
+    return mark_in(uri.partition("#")[0].partition("?")[2])
 
 
 def _mac(uri: str, key: bytes) -> str:

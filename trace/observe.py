@@ -14,7 +14,7 @@ from typing import Any
 from trace.epcis.vocabulary import CONTEXT
 from trace.errors import ValidationError
 from trace.identifiers.epc_binary import decode
-from trace.identifiers.identify import Identified, identify
+from trace.identifiers.identify import Identified, identify, text_of
 from trace.identifiers.uris import uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.disclosure import split
@@ -234,10 +234,7 @@ class Device:
 
 
 def _identified(raw: bytes, at: datetime, utc_offset: str) -> tuple[str, Identified]:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
+    text = text_of(raw)
     found = identify(text, today=(at + parse_offset(utc_offset)).date())
     if found.key is None:
         raise ValidationError(found.error or f"{text[:80]!r}: identifies nothing")

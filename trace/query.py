@@ -19,7 +19,7 @@ from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
 from trace.identifiers.national_codes import national_code
 from trace.identifiers.uris import EPC_SCHEME, Key, key_from_uri, keys_of, path_of, uri_of
-from trace.issuing import LinkMark, check_link
+from trace.issuing import LinkMark, check_link, mark_in
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
@@ -274,6 +274,8 @@ def asked_by_path(session: Session, log: Log, path: str) -> Asked:
 
 def mark_of(path: str, query: str, keys: Sequence[bytes]) -> LinkMark:
     """What the mark of a link says (path decoded once, query as it came): whether one of our keys made it."""
+    if mark_in(query) is None:
+        return LinkMark.NONE  # most links, and every page asks
     try:
         link = to_uri(parse_path(path)[0])
         return check_link(f"{link}{'&' if '?' in link else '?'}{query}", keys)

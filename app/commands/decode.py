@@ -13,6 +13,7 @@ from trace.identifiers.digital_link import DigitalLink, to_uri
 from trace.identifiers.dl_compression import compress
 from trace.identifiers.element_string import FNC1, ElementString
 from trace.identifiers.epc_tag_uri import TagUri
+from trace.identifiers.identify import text_of
 from trace.times import Clock, SystemClock
 
 
@@ -44,7 +45,7 @@ def decode(as_hex: bool, gs: str | None, file: BinaryIO) -> None:
         found = (
             decode_epc(line.decode("ascii", "replace"))
             if as_hex
-            else decode_text(_text(line), gs=gs, today=clock.now().date())
+            else decode_text(text_of(line), gs=gs, today=clock.now().date())
         )
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
 
@@ -98,10 +99,3 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
     """Lines without their LF; nothing else ends or leaves one."""
     for line in file:
         yield line.removesuffix(b"\n")
-
-
-def _text(line: bytes) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin-1")

@@ -73,7 +73,7 @@ def fill(services: Services, clock: SetClock, started: datetime, progress: Calla
     """Everything, once. `started` is the first start; `progress(done, of)` is called after each step."""
     city = tomllib.loads((FOLDER / "city.toml").read_text(encoding="utf-8"))
     pseudonyms = {name: secrets.token_hex(16) for name in city["parties"]}
-    today = (started + services.zone_offset).date()
+    today = services.day_of(started)
     _master_data(services, city, pseudonyms)
     with services.writing() as session:
         for number, row in enumerate(city["blacklist"], start=1):

@@ -103,7 +103,7 @@ def _first_scan(code: str, party: str, step: str) -> FirstScan | None:
     if unanswered is not None:
         since = min(since, from_ms(unanswered.rcv_ms) - SAME_SCAN)
     with here.reading() as session:
-        uri = asked_by_code(session, here.log, code, (now + here.zone_offset).date()).fallback
+        uri = asked_by_code(session, here.log, code, here.day_of(now)).fallback
         return None if uri is None else first_scan(session, here.log, uri, party, step, since)
 
 

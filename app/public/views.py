@@ -63,7 +63,7 @@ def _show(code: str) -> Response | tuple[str, int]:
     here = services()
     now = here.clock.now()
     with here.reading() as session:
-        asked = asked_by_code(session, here.log, code, (now + here.zone_offset).date())
+        asked = asked_by_code(session, here.log, code, here.day_of(now))
     target = asked.uri or asked.fallback
     if target is None:
         return _nothing(code, asked.error)

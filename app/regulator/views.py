@@ -16,7 +16,7 @@ pages = Blueprint("regulator", __name__)
 @role("regulator")
 def blacklist() -> str:
     here = services()
-    today = (here.clock.now() + here.zone_offset).date()
+    today = here.day_of(here.clock.now())
     with here.reading() as session:
         found = listings(session, here.settings.platform, today)
     status, words = request.args.get("status", ""), request.args.get("q", "")[:100].strip()

@@ -22,9 +22,8 @@ from trace.identifiers.digital_link import to_uri
 from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString, examine
 from trace.identifiers.epc_binary import decode_hex
-from trace.identifiers.epc_pattern import EpcPattern
-from trace.identifiers.epc_tag_uri import TagUri, raw_to_bank
-from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.epc_tag_uri import raw_to_bank
+from trace.identifiers.epc_uri import read_epc_uri
 from trace.identifiers.faults import Fault
 from trace.identifiers.gs1_keys import Gs1Key, elements_of
 from trace.identifiers.hri import hri_lines
@@ -188,22 +187,17 @@ def _link(text: str, carrier: str) -> Decoded:
 
 def _urn(text: str) -> Decoded:
     try:
-        if text.startswith("urn:epc:tag:"):
-            tag = TagUri.parse(text)
-            return _of_key("EPC tag URI", tag.urn.key, epc=str(tag.urn), epc_tag=text)
-        if text.startswith("urn:epc:idpat:"):
-            pattern = EpcPattern.parse(text)
-            if pattern.key is None:
-                # A set of many classes is right and names no thing.
-                return Decoded(True, "EPC pattern", epc=str(pattern))
-            return _of_key("EPC pattern", pattern.key, epc=str(pattern))
         if text.startswith("urn:epc:raw:"):
             raw_to_bank(text)  # a right one; it names no thing
             return Decoded(True, "EPC raw URI", epc=text)
-        urn = EpcUrn.parse(text)
+        read = read_epc_uri(text)
     except TraceError as error:
         return Decoded(False, "EPC URN", fault=Fault(error.code or "epc_urn", str(error), max(0, (error.at or 1) - 1)))
-    return _of_key("EPC URN", urn.key, epc=str(urn))
+    if read.key is None:
+        # A set of many classes is right and names no thing.
+        return Decoded(True, read.form, epc=read.identity)
+    tag = text if read.form == "EPC tag URI" else None
+    return _of_key(read.form, read.key, epc=read.identity, epc_tag=tag)
 
 
 def _plain(text: str, today: date | None) -> Decoded:

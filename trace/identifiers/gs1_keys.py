@@ -7,7 +7,7 @@ a key that exists is right. `parse(str(key)) == key`. Composite keys are written
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from trace.errors import ParseError
 from trace.identifiers.charsets import CSET_39, CSET_82, NUMERIC, Charset
@@ -92,43 +92,40 @@ class Lgtin:
 
 
 @dataclass(frozen=True, slots=True)
-class Sscc:
+class _Numbered:
+    """A key of a fixed number of digits, of which the last is a check digit."""
+
+    name: ClassVar[str]
+    length: ClassVar[int]
+    digits: str
+
+    def __post_init__(self) -> None:
+        _require_digits(self.name, self.digits, (self.length,))
+        _require_check_digit(self.name, self.digits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """All digits. Raises: ParseError."""
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+class Sscc(_Numbered):
     """Serial Shipping Container Code: one logistic unit, a case or a pallet."""
 
-    digits: str
-    """18."""
-
-    def __post_init__(self) -> None:
-        _require_digits("SSCC", self.digits, (18,))
-        _require_check_digit("SSCC", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """18 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "SSCC"
+    length = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Gln:
+class Gln(_Numbered):
     """Global Location Number: a place or a party."""
 
-    digits: str
-    """13."""
-
-    def __post_init__(self) -> None:
-        _require_digits("GLN", self.digits, (13,))
-        _require_check_digit("GLN", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """13 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "GLN"
+    length = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,84 +186,36 @@ def _split(key: str, text: str, first_ai: str, length: int, second_ai: str) -> t
 # ---- keys that EPC tags and logistics carry beside the five above -------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Pgln:
+class Pgln(_Numbered):
     """Party GLN, AI (417): a legal entity or a function of one, where AI (414) is a place."""
 
-    digits: str
-    """13."""
-
-    def __post_init__(self) -> None:
-        _require_digits("PGLN", self.digits, (13,))
-        _require_check_digit("PGLN", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """13 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "PGLN"
+    length = 13
 
 
-@dataclass(frozen=True, slots=True)
-class Gsrn:
+class Gsrn(_Numbered):
     """Global Service Relation Number - Recipient, AI (8018): a patient, a member."""
 
-    digits: str
-    """18."""
-
-    def __post_init__(self) -> None:
-        _require_digits("GSRN", self.digits, (18,))
-        _require_check_digit("GSRN", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """18 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "GSRN"
+    length = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Gsrnp:
+class Gsrnp(_Numbered):
     """Global Service Relation Number - Provider, AI (8017): a physician, a carer."""
 
-    digits: str
-    """18."""
-
-    def __post_init__(self) -> None:
-        _require_digits("GSRNP", self.digits, (18,))
-        _require_check_digit("GSRNP", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """18 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "GSRNP"
+    length = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Gsin:
+class Gsin(_Numbered):
     """Global Shipment Identification Number, AI (402): what goes from one seller to one buyer together."""
 
-    digits: str
-    """17."""
-
-    def __post_init__(self) -> None:
-        _require_digits("GSIN", self.digits, (17,))
-        _require_check_digit("GSIN", self.digits)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """17 digits. Raises: ParseError."""
-        return cls(text)
-
-    def __str__(self) -> str:
-        return self.digits
+    __slots__ = ()
+    name = "GSIN"
+    length = 17
 
 
 @dataclass(frozen=True, slots=True)

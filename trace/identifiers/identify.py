@@ -18,9 +18,7 @@ from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString
 from trace.identifiers.enterprise_codes import Uscc
 from trace.identifiers.epc_links import digital_link as link_of
-from trace.identifiers.epc_pattern import EpcPattern
-from trace.identifiers.epc_tag_uri import TagUri
-from trace.identifiers.epc_urn import EpcUrn
+from trace.identifiers.epc_uri import read_epc_uri
 from trace.identifiers.gs1_dates import to_date
 from trace.identifiers.gs1_keys import Gs1Key, Gtin, Lgtin, Sgln, Sgtin, Sscc
 from trace.identifiers.national import NationalCode, fold, folding_warnings
@@ -90,6 +88,14 @@ def identify(
     return replace(found, carrier=symbol.name)
 
 
+def text_of(raw: bytes) -> str:
+    """What a reader sent, as text: UTF-8, else every byte a character."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 def _read(symbol: Symbology | None, data: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
     if len(data) > _LONGEST:
         raise ParseError(f"text of {len(data)} characters: expected at most {_LONGEST}.")
@@ -141,14 +147,10 @@ def _from_any(text: str, today: date | None, registry: PrefixRegistry | None) ->
 
 
 def _from_urn(text: str) -> Identified:
-    if text.startswith("urn:epc:tag:"):
-        return _from_key("EPC tag URI", TagUri.parse(text).urn.key)
-    if text.startswith("urn:epc:idpat:"):
-        pattern = EpcPattern.parse(text)
-        if pattern.key is None:
-            raise ParseError(f"EPC pattern {text[:80]!r}: names no one class.")
-        return _from_key("EPC pattern", pattern.key)
-    return _from_key("EPC URN", EpcUrn.parse(text).key)
+    read = read_epc_uri(text)
+    if read.key is None:
+        raise ParseError(f"{read.form} {text[:80]!r}: names no one class.")
+    return _from_key(read.form, read.key)
 
 
 def _from_digits(text: str, code: str, today: date | None, registry: PrefixRegistry | None) -> Identified:

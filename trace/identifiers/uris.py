@@ -11,9 +11,9 @@ same thing is refused, not repaired. What people print and scan is read by `digi
 from collections.abc import Iterable
 
 from trace.errors import ParseError
-from trace.identifiers.digital_link import CANONICAL_STEM, DigitalLink
+from trace.identifiers.digital_link import DigitalLink
 from trace.identifiers.element_string import Element
-from trace.identifiers.epc_keys import Adi, Bic, Gid, Imovn, OtherEpc, UsDod
+from trace.identifiers.epc_keys import OtherEpc
 from trace.identifiers.epc_links import digital_link
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_keys import (
@@ -45,26 +45,11 @@ _OTHER_KEYS = (
 
 def uri_of(key: Key, origin_host: str) -> str:
     """The canonical URI. `origin_host`: domain of the log's origin, home of the codes that GS1 does not own."""
-    match key:
-        case NationalCode(scheme, value):
-            return f"https://{origin_host}/id/{scheme}/{encode(value)}"
-        case Gtin(digits):
-            path = f"/01/{digits}"
-        case Sgtin(gtin, serial):
-            path = f"/01/{gtin}/21/{encode(serial)}"
-        case Lgtin(gtin, lot):
-            path = f"/01/{gtin}/10/{encode(lot)}"
-        case Sscc(digits):
-            path = f"/00/{digits}"
-        case Gln(digits):
-            path = f"/414/{digits}"
-        case Sgln(gln, extension):
-            path = f"/414/{gln}/254/{encode(extension)}"
-        case Gid() | UsDod() | Adi() | Bic() | Imovn():
-            return str(EpcUrn(key, None))
-        case _:
-            return digital_link(key)
-    return CANONICAL_STEM + path
+    if isinstance(key, NationalCode):
+        return f"https://{origin_host}/id/{key.scheme}/{encode(key.value)}"
+    if isinstance(key, OtherEpc):
+        return str(EpcUrn(key, None))
+    return digital_link(key)
 
 
 def key_from_uri(uri: str, origin_host: str) -> Key:
@@ -79,32 +64,11 @@ def key_from_uri(uri: str, origin_host: str) -> Key:
     elif uri.startswith("urn:epc:"):
         key = EpcUrn.parse(uri).key
     else:
-        key = key_of_path(DigitalLink.parse(uri).path)
+        key = key_of_elements(DigitalLink.parse(uri).path)
     canonical = uri_of(key, origin_host)
     if uri != canonical:
         raise ParseError(f"URI {uri[:120]!r}: expected the canonical spelling {canonical!r}.")
     return key
-
-
-def key_of_path(path: tuple[Element, ...]) -> Key:
-    """The key that these elements name exactly, in the order of a Digital Link path.
-
-    Raises: ParseError when no key of ours has just these AIs.
-    """
-    match path:
-        case (("01", gtin),):
-            return Gtin(gtin)
-        case (("01", gtin), ("21", serial)):
-            return Sgtin(Gtin(gtin), serial)
-        case (("01", gtin), ("10", lot)):
-            return Lgtin(Gtin(gtin), lot)
-        case (("00", sscc),):
-            return Sscc(sscc)
-        case (("414", gln),):
-            return Gln(gln)
-        case (("414", gln), ("254", extension)):
-            return Sgln(Gln(gln), extension)
-    return key_of_elements(path)
 
 
 def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
