@@ -225,8 +225,14 @@ def test_a_stop_takes_the_screen_and_a_scanners_enter_does_not_close_it(record: 
     scan(record, "CODE0002")
     assert record.locator("dialog[open]").count() == 1
     assert posted == ["CODE000S"]
-    # A tap, not Escape: Chromium then gives the focus back without the caret.
+    # Heard after the page's own listener. Chromium gives the focus back a moment before, and without the caret.
+    record.evaluate(
+        "() => { window.closed = new Promise((done) =>"
+        " document.querySelector('dialog').addEventListener('close', () => done(true))); }"
+    )
+    # A tap, not Escape, for that is what loses the caret.
     record.click("dialog button")
+    record.evaluate("window.closed")
     record.wait_for_function("document.activeElement.name === 'code'")
     scan(record, "CODE0003")
     record.wait_for_selector("#last .answer.ok")
