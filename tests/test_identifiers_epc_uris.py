@@ -16,6 +16,8 @@ from trace.identifiers.digital_link import DigitalLink
 from trace.identifiers.epc_keys import Bic, Gid
 from trace.identifiers.epc_links import digital_link, key_of_link, link_to_urn, urn_to_link
 from trace.identifiers.epc_pattern import EpcPattern, class_pattern
+from trace.identifiers.epc_tag_pattern import TagPattern
+from trace.identifiers.epc_tag_uri import TagUri
 from trace.identifiers.epc_urn import EpcUrn
 from trace.identifiers.gs1_keys import (
     Cpi,
@@ -248,7 +250,7 @@ def test_a_refused_urn_says_why(urn: str, why: str) -> None:
 
 def test_a_key_that_has_no_epc_says_why() -> None:
     for key, length, why in (
-        (Gtin("79521141123453"), 7, "EPC of 79521141123453: a class of things has no EPC."),
+        (Gtin("79521141123453"), 7, "EPC of 79521141123453: no EPC scheme names it."),
         (Grai("9521141123454"), 7, "EPC of 09521141123454: it names a class, expected a serial number."),
         (
             Giai("9521A41X"),
@@ -369,3 +371,74 @@ def test_any_text_is_a_urn_or_refused(text: str, lenient: bool) -> None:
         except (ParseError, ValidationError):
             continue
         assert EpcUrn.parse(str(urn)) == urn
+
+
+# ---- tag patterns (section 13) -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        ("sgtin-96:3.0614141.112345.*", "sgtin-96:3.0614141.112345.7", "sgtin-96:2.0614141.112345.7"),
+        ("sgtin-96:*.0614141.112345.*", "sgtin-96:2.0614141.112345.0", "sgtin-96:2.0614141.112346.0"),
+        ("sgtin-96:*.0614141.*.*", "sgtin-96:2.0614141.912345.0", "sgtin-96:2.614141.0112345.0"),
+        ("sgtin-96:*.*.*.*", "sgtin-96:0.0614141.112345.1", "sgtin-198:0.0614141.112345.1"),
+        ("sgtin-96:[1-3].*.*.*", "sgtin-96:3.0614141.112345.1", "sgtin-96:4.0614141.112345.1"),
+        ("sgtin-96:3.0652642.[1024-2047].*", "sgtin-96:3.0652642.001024.1", "sgtin-96:3.0652642.002048.1"),
+        ("sgtin-96:3.0652642.001024.[5-9]", "sgtin-96:3.0652642.001024.9", "sgtin-96:3.0652642.001024.10"),
+        ("sgtin-198:*.0614141.112345.A%2F7", "sgtin-198:1.0614141.112345.A%2F7", "sgtin-198:1.0614141.112345.A7"),
+        ("sscc-96:*.0614141.*", "sscc-96:2.0614141.1234567890", "sscc-96:2.0614142.1234567890"),
+        ("giai-96:*.0614141.[5-100]", "giai-96:0.0614141.99", "giai-96:0.0614141.101"),
+        ("cpi-var:*.0614141.*.[1-5]", "cpi-var:0.0614141.A-1.5", "cpi-var:0.0614141.A-1.6"),
+        ("itip-110:*.0614141.012345.*.*.*", "itip-110:4.0614141.012345.01.02.7", "itip-110:4.0614141.012346.01.02.7"),
+        ("gid-96:31415.[1-7].*", "gid-96:31415.7.1", "gid-96:31415.8.1"),
+        ("usdod-96:*.CAGEY.*", "usdod-96:3.CAGEY.5678", "usdod-96:3.CAGEZ.5678"),
+        ("adi-var:*.35962.*.*", "adi-var:1.35962.PQ7VZ4.M37", "adi-var:1.35963.PQ7VZ4.M37"),
+    ],
+)
+def test_a_tag_pattern_takes_the_tags_of_its_set_and_no_other(pattern: str, inside: str, outside: str) -> None:
+    read = TagPattern.parse(f"urn:epc:pat:{pattern}")
+    assert str(read) == f"urn:epc:pat:{pattern}"
+    assert read.matches(TagUri.parse(f"urn:epc:tag:{inside}"))
+    assert not read.matches(TagUri.parse(f"urn:epc:tag:{outside}"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("sgtin-96:8.*.*.*", "filter value 8: expected 0 to 7."),
+        ("sgtin-96:3.*.112345.*", "behind a star for the company prefix, expected one for the reference."),
+        ("sgtin-96:3.[1-2].*.*", "company prefix [1-2]: expected digits or a star."),
+        ("sgtin-96:3.0614141.112345.[5-3]", "range '[5-3]': expected the lower number first."),
+        ("sgtin-96:3.0614141.112345.[05-7]", "range '[05-7]': expected [from-to], two numbers without leading zeros."),
+        ("sgtin-96:3.0614141.112345.[0-274877906944]", "expected a number up to 274877906943 without leading zeros."),
+        ("sgtin-198:3.0614141.112345.[3-5]", "[3-5]: this field of sgtin-198 is text, expected no range."),
+        ("sgtin-97:*.*.*.*", "expected scheme sgtin-96 or sgtin-198, got 'sgtin-97'."),
+        ("sgtin+:*.*.*.*", "expected a scheme such as sgtin-96, got 'sgtin+'."),
+        ("upui-96:*.*.*.*", "a tag holds items, logistic units and places, not a lot."),
+        ("itip-110:*.0614141.012345.01.*.*", "piece and total are both known or both a star."),
+        ("sgtin-96:3", "expected a filter value, a dot and fields, got '3'."),
+        ("sgtin-96:3.0614141.112345", "expected company prefix, reference and serial number between dots."),
+        ("[umi=1]:sgtin-96:*.*.*.*", "expected a scheme such as sgtin-96, got '[umi=1]'."),
+    ],
+)
+def test_a_tag_pattern_that_cannot_be_is_refused_with_the_reason(pattern: str, why: str) -> None:
+    with pytest.raises(ParseError) as refused:
+        TagPattern.parse(f"urn:epc:pat:{pattern}")
+    assert str(refused.value).startswith(f"EPC tag pattern 'urn:epc:pat:{pattern}': ")
+    assert str(refused.value).endswith(why)
+
+
+@given(st.integers(0, 7), st.integers(6, 12), st.integers(0, 10**13 - 1), st.integers(0, 2**38 - 1), st.data())
+def test_every_range_around_a_tag_takes_it(
+    filter_value: int, length: int, number: int, serial: int, data: st.DataObject
+) -> None:
+    digits = f"{number:013}"
+    prefix, reference = digits[:length], digits[length:]
+    tag = TagUri.parse(f"urn:epc:tag:sgtin-96:{filter_value}.{prefix}.{reference}.{serial}")
+    low = data.draw(st.integers(0, serial))
+    high = data.draw(st.integers(serial, 2**38 - 1))
+    around = f"[{int(reference)}-{int(reference)}]"
+    assert TagPattern.parse(f"urn:epc:pat:sgtin-96:*.{prefix}.{around}.[{low}-{high}]").matches(tag)
+    if low < serial:
+        assert not TagPattern.parse(f"urn:epc:pat:sgtin-96:*.*.*.[{low}-{serial - 1}]").matches(tag)

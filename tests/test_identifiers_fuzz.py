@@ -45,6 +45,7 @@ def every_form(shared_data: Path) -> list[str]:
         "urn:epc:id:giai:9520000.A%2F1",
         "urn:epc:class:lgtin:9520000.000003.L1",
         "urn:epc:idpat:sgtin:9520000.000003.*",
+        "urn:epc:pat:sgtin-96:3.9520000.[3-9].*",
         "urn:epc:tag:[att=x01]:sgtin-96:3.9520000.000003.7",
         "urn:epc:raw:96.x3056450E000000C000001B59",
         "urn:epc:raw:240.x41.x00FF",
@@ -89,7 +90,13 @@ def test_many_changed_vectors_are_read_without_a_crash(shared_data: Path) -> Non
 
 
 BEGINNINGS = ("", "]Q1", "]d2", "http://a/", "https://id.gs1.org/01/09520000000035?10=", "urn:epc:id:sgtin:")
-TDS_BEGINNINGS = ("urn:epc:tag:sgtin-96:", "urn:epc:idpat:", "urn:epc:raw:96.x", "urn:epc:id:giai:9520000.")
+TDS_BEGINNINGS = (
+    "urn:epc:tag:sgtin-96:",
+    "urn:epc:pat:sgtin-96:",
+    "urn:epc:idpat:",
+    "urn:epc:raw:96.x",
+    "urn:epc:id:giai:9520000.",
+)
 
 
 @pytest.mark.long

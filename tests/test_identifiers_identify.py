@@ -21,6 +21,7 @@ from trace.identifiers.prefix_registry import DrugPack, PrefixRegistry
 
 GTIN = Gtin("06901234567892")
 ITEM, LOT = Sgtin(GTIN, "A7"), Lgtin(GTIN, "LOT7")
+THIRTEEN = "{!r} is read as a GTIN; typed digits may be a GLN or the end of a longer number too."
 UNMARKED = "read as GS1 data, though no reader said so."
 
 
@@ -53,12 +54,25 @@ def test_what_gs1_owns_has_one_canonical_link_whatever_carried_it(raw: str, link
 def test_digits_as_printed_are_read_and_what_was_changed_is_told() -> None:
     assert identify("６９０１２３４５６７８９２").warnings == (
         "'６９０１２３４５６７８９２' was read with full-width characters as narrow ones.",
+        THIRTEEN.format("6901234567892"),
     )
     spaced = identify("6 901234 567892")
     assert (spaced.key, spaced.warnings) == (
         GTIN,
-        ("'6 901234 567892' was read with its spaces and hyphens left out.",),
+        ("'6 901234 567892' was read with its spaces and hyphens left out.", THIRTEEN.format("6901234567892")),
     )
+
+
+def test_thirteen_digits_that_no_symbol_vouches_for_are_a_gtin_with_a_doubt() -> None:
+    typed = identify("6924561884074")
+    assert (typed.key, typed.keys, typed.warnings) == (
+        Gtin("06924561884074"),
+        (Gtin("06924561884074"),),
+        (THIRTEEN.format("6924561884074"),),
+    )
+    assert identify("]E06924561884074").warnings == ()
+    # A shop's own number is none of the three.
+    assert len(identify("2112345678900").warnings) == 1
 
 
 def test_a_tag_uri_and_the_pattern_of_one_class_name_their_thing() -> None:
@@ -85,7 +99,7 @@ def test_a_driver_may_give_the_symbology_apart() -> None:
         ("]Q1https://brand.cn/01/06901234567892/21/A7", "QR Code", (ITEM, GTIN)),
         ("]d1https://id.gs1.org/414/9520000000011", "Data Matrix", (Gln("9520000000011"),)),
         ("106141412345678908", "digits", (Sscc("106141412345678908"),)),
-        ("6924561884074", "digits", (Gtin("06924561884074"),)),
+        ("96385074", "digits", (Gtin("00000096385074"),)),
         ("(01)06901234567892(10)LOT7", "element string", (LOT, GTIN)),
         ("(414)9520000000011(254)D3", "element string", (Sgln(Gln("9520000000011"), "D3"), Gln("9520000000011"))),
         (f"010690123456789210LOT7{FNC1}21A7", "element string", (ITEM, LOT, GTIN)),
@@ -158,7 +172,7 @@ def test_an_unknown_symbology_is_named_and_its_text_still_read() -> None:
     assert symbology("]X0").reading is Reading.UNKNOWN
     found = identify("]X06924561884074")
     assert (found.carrier, found.key) == ("unknown symbology", Gtin("06924561884074"))
-    assert found.warnings == ("symbology ']X0' is unknown.",)
+    assert found.warnings == ("symbology ']X0' is unknown.", THIRTEEN.format("6924561884074"))
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from trace.errors import TraceError
+from trace.errors import TraceError, ValidationError
 from trace.identifiers.aim import Reading, Symbology
 from trace.identifiers.digital_link import to_uri
 from trace.identifiers.dl_compression import read_link
 from trace.identifiers.element_string import FNC1, Element, ElementString, examine
 from trace.identifiers.epc_binary import decode_hex
+from trace.identifiers.epc_links import epc_uri
 from trace.identifiers.epc_tag_uri import raw_to_bank
 from trace.identifiers.epc_uri import read_epc_uri
 from trace.identifiers.faults import Fault
@@ -29,6 +30,7 @@ from trace.identifiers.gs1_keys import Gs1Key, elements_of
 from trace.identifiers.hri import hri_lines
 from trace.identifiers.identify import identify
 from trace.identifiers.national import NationalCode
+from trace.identifiers.prefix_lengths import PrefixLengths
 from trace.identifiers.scan_data import read_scan_data
 from trace.identifiers.uris import Key, keys_of, path_of, uri_of
 
@@ -52,7 +54,9 @@ class Decoded:
     digital_link: str | None = None
     """Uncompressed, on https://id.gs1.org; None where there is no key that GS1 owns."""
     epc: str | None = None
-    """Pure identity: URN (only an EPC says how long its company prefix is), Digital Link of a TDS 2 tag, or raw URI."""
+    """Pure identity: URN, Digital Link of a TDS 2 tag, or raw URI; of a class its class or pattern URI.
+
+    Only an EPC says how long its company prefix is; of other carriers it is known where `lengths` does."""
     epc_tag: str | None = None
     """Tag URI."""
     warnings: tuple[str, ...] = ()
@@ -78,13 +82,19 @@ class Decoded:
         }
 
 
-def decode_text(text: str, *, gs: str | None = None, today: date | None = None) -> Decoded:
+def decode_text(
+    text: str, *, gs: str | None = None, today: date | None = None, lengths: PrefixLengths | None = None
+) -> Decoded:
     """Read one scan. Never raises for what is in it.
 
-    `gs` is the character that this reader sends in place of 0x1D, if it does.
+    `gs` is the character that this reader sends in place of 0x1D, if it does. `lengths` says how long company prefixes
+    are: with it, what is no EPC has an EPC too.
     """
-    if gs is not None:
-        text = text.replace(gs, FNC1)
+    found = _read(text if gs is None else text.replace(gs, FNC1), today)
+    return found if lengths is None else _with_epc(found, lengths)
+
+
+def _read(text: str, today: date | None) -> Decoded:
     if text.startswith("]"):
         return _scan(text, today)
     if text.startswith(("(", FNC1)):
@@ -233,6 +243,20 @@ def _of_key(carrier: str, key: Key, *, epc: str | None = None, epc_tag: str | No
         epc=epc,
         epc_tag=epc_tag,
     )
+
+
+def _with_epc(found: Decoded, lengths: PrefixLengths) -> Decoded:
+    """The EPC of the most specific key, where nothing else has said it."""
+    if found.epc is not None or not found.keys or not isinstance(found.keys[0], Gs1Key):
+        return found
+    key = found.keys[0]
+    length = lengths.of_key(key)
+    if length is None:
+        return found
+    try:
+        return replace(found, epc=epc_uri(key, length))
+    except ValidationError as error:
+        return replace(found, warnings=(*found.warnings, str(error)))
 
 
 def _digital_link(elements: tuple[Element, ...]) -> str | None:

@@ -37,7 +37,7 @@ from trace.identifiers.epc_segments import (
 )
 from trace.identifiers.epc_urn import URN_SCHEMES, EpcKey, EpcUrn, UrnScheme, join
 from trace.identifiers.epc_xpc import XpcWord
-from trace.identifiers.gs1_keys import Gs1Key, Gtin
+from trace.identifiers.gs1_keys import Gs1Key, Gtin, PaymentSlip
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ def _decode_plus(scheme: PlusScheme, bits: int, total: int, control: str) -> Epc
     except ParseError as error:
         fault = EpcFault(FaultCode.FIELD, reader.start, reader.field, f"{scheme.name}: {error}")
         return _raw(bits, total, control, fault)
-    assert not isinstance(found.key, Gtin), "no scheme of TDS 2 names a class"
+    assert not isinstance(found.key, Gtin | PaymentSlip), "no scheme of TDS 2 names a class or a bill"
     return EpcValue(
         digital_link(found.key),
         scheme.name,

@@ -13,7 +13,7 @@ from trace.identifiers.element_string import Element
 from trace.identifiers.epc_keys import OtherEpc
 from trace.identifiers.epc_pattern import ClassKey, EpcPattern, class_pattern
 from trace.identifiers.epc_urn import EpcUrn
-from trace.identifiers.gs1_keys import Gs1Key, Gtin, elements_of, key_of_elements
+from trace.identifiers.gs1_keys import Gs1Key, Gtin, PaymentSlip, elements_of, key_of_elements
 from trace.identifiers.percent import encode
 
 
@@ -60,7 +60,16 @@ def link_to_urn(uri: str, company_prefix_length: int) -> str:
     Raises: ParseError as `key_of_link`; ValidationError when the company prefix cannot be as long, or the key has no
     EPC.
     """
-    key = key_of_link(uri)
+    return epc_uri(key_of_link(uri), company_prefix_length)
+
+
+def epc_uri(key: Gs1Key, company_prefix_length: int) -> str:
+    """Pure identity URI; of a lot its class URI, of another class its pattern.
+
+    Raises: ValidationError when the company prefix cannot be as long, or the key has no EPC.
+    """
     if isinstance(key, Gtin) or (isinstance(key, ClassKey) and not key.serial):
         return str(class_pattern(key, company_prefix_length))
+    if isinstance(key, PaymentSlip):
+        raise ValidationError(f"EPC of {key}: no EPC scheme names it.")
     return str(EpcUrn(key, company_prefix_length))

@@ -106,7 +106,7 @@ class EpcUrn:
                 raise ValidationError(f"EPC of {self.key}: company prefix of {length}, expected none.")
             return
         if type(self.key) not in _SCHEME_OF:
-            raise ValidationError(f"EPC of {self.key}: a class of things has no EPC.")
+            raise ValidationError(f"EPC of {self.key}: no EPC scheme names it.")
         if length is None or not 6 <= length <= 12:
             raise ValidationError(f"EPC of {self.key}: company prefix of {length}, expected 6 to 12.")
         match self.key:

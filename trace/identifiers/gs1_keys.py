@@ -411,9 +411,30 @@ class Upui:
         return f"(01){self.gtin}(235){self.extension}"
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentSlip:
+    """A bill: GLN of who sent it, AI (415), and the reference number that it gave, AI (8020)."""
+
+    gln: Gln
+    reference: str
+    """1 to 25 characters of set 82."""
+
+    def __post_init__(self) -> None:
+        _require_text("payment slip reference", self.reference, 25)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`(415)` 13 digits `(8020)` reference. Raises: ParseError."""
+        gln, reference = _split("payment slip", text, "415", 13, "8020")
+        return cls(Gln(gln), reference)
+
+    def __str__(self) -> str:
+        return f"(415){self.gln}(8020){self.reference}"
+
+
 Gs1Key = (
     Gtin | Sgtin | Lgtin | Sscc | Gln | Sgln | Pgln | Gsrn | Gsrnp | Gsin
-    | Grai | Gdti | Gcn | Giai | Ginc | Cpi | Itip | Upui
+    | Grai | Gdti | Gcn | Giai | Ginc | Cpi | Itip | Upui | PaymentSlip
 )  # fmt: skip
 
 _AI_OF: dict[type[Gs1Key], str] = {
@@ -434,6 +455,8 @@ def elements_of(key: Gs1Key) -> tuple[tuple[str, str], ...]:
             return ("01", gtin.digits), ("235", extension)
         case Sgln(gln, extension):
             return ("414", gln.digits), ("254", extension)
+        case PaymentSlip(gln, reference):
+            return ("415", gln.digits), ("8020", reference)
         case Cpi(value, serial) if serial:
             return ("8010", value), ("8011", serial)
         case Itip(gtin, piece, total, serial) if serial:
@@ -457,6 +480,8 @@ def key_of_elements(elements: tuple[tuple[str, str], ...]) -> Gs1Key:
             return Gtin(gtin)
         case (("414", gln), ("254", extension)):
             return Sgln(Gln(gln), extension)
+        case (("415", gln), ("8020", reference)):
+            return PaymentSlip(Gln(gln), reference)
         case (("8010", value), ("8011", serial)):
             _require_digits("CPI serial number", serial, tuple(range(1, 13)))
             return Cpi(value, serial)

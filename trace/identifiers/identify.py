@@ -155,8 +155,15 @@ def _from_urn(text: str) -> Identified:
 
 def _from_digits(text: str, code: str, today: date | None, registry: PrefixRegistry | None) -> Identified:
     match len(code):
-        case 8 | 12 | 13:
+        case 8 | 12:
             return _from_gtin(code)
+        case 13:
+            found = _from_gtin(code)
+            if not isinstance(found.key, Gtin):
+                return found
+            # No symbol says what it is: places have 13 digits and the same check digit (General Specifications, 3.7).
+            doubt = f"{code!r} is read as a GTIN; typed digits may be a GLN or the end of a longer number too."
+            return replace(found, warnings=(*found.warnings, doubt))
         case 14:
             found = _from_gtin(code)
             also = read_national(text, registry).codes

@@ -21,6 +21,7 @@ from trace.identifiers.gs1_keys import (
     Gs1Key,
     Gtin,
     Lgtin,
+    PaymentSlip,
     Sgln,
     Sgtin,
     Sscc,
@@ -94,6 +95,9 @@ def keys_of(elements: Iterable[Element]) -> tuple[Key, ...]:
         found.append(Sgln(gln, values["254"]))
     if gln is not None:
         found.append(gln)
+    if "415" in values and "8020" in values:
+        # Who sends a bill is no key without the number of the bill.
+        found.append(PaymentSlip(Gln(values["415"]), values["8020"]))
     for ais in _OTHER_KEYS:
         elements_there = tuple((ai, values[ai]) for ai in ais if ai in values)
         if elements_there and elements_there[0][0] == ais[0]:
