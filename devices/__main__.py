@@ -7,9 +7,8 @@ import json
 import logging
 import os
 import random
-import signal
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +28,7 @@ from devices.reader_url import ReaderUrl
 from devices.settings import StationSettings
 from devices.show import shown
 from devices.station import Station
+from devices.stopping import stopped_by_signal
 from devices.uplink import http_client
 from scanners.registry import decoder as new_decoder
 from trace.errors import TraceError
@@ -94,7 +94,7 @@ def station(file: Path) -> None:
     settings = StationSettings.load(file)
     key = PrivateKey.load(settings.key)
     outbox = Outbox(settings.outbox, key.key_id)
-    stopped = _stopped_by_signal()
+    stopped = stopped_by_signal()
     with http_client(settings.server) as client:
         running = Station(
             settings.readers,
@@ -113,7 +113,7 @@ def station(file: Path) -> None:
         newest = 0
         try:
             _print({"kind": "ready", "control": control.url, "key_id": key.key_id})
-            while not stopped.is_set():
+            while not stopped():
                 newest = _print_news(running.journal.after(newest, wait_s=0.2))
         finally:
             running.stop()
@@ -149,12 +149,12 @@ def listen(url: str) -> None:
     """
     reader = ReaderUrl.parse(url)
     decoder = reader.decoder()
-    stopped = _stopped_by_signal()
+    stopped = stopped_by_signal()
     link = reader.link()
     link.open()
     try:
         _print({"record": "listening", "url": url})
-        for records in pump(link, decoder, clock=SystemClock(), stopped=stopped.is_set):
+        for records in pump(link, decoder, clock=SystemClock(), stopped=stopped):
             for record in records:
                 _print(shown(record))
     finally:
@@ -196,13 +196,14 @@ def emulate(kind: str, link: Path, control: int) -> None:
 
     Prints one JSON line when ready, with the port and the address of the control port.
     """
-    stopped = _stopped_by_signal()
+    stopped = stopped_by_signal()
     emulated = EMULATORS[kind](link, control_port=control, clock=SystemClock())
     try:
         _print(
             {"kind": "ready", "link": str(link), "terminal": emulated.host.terminal, "control": emulated.control.url}
         )
-        stopped.wait()
+        while not stopped():
+            time.sleep(0.2)
     finally:
         emulated.close()
 
@@ -272,13 +273,6 @@ def _hex_lines(recorded: bytes) -> Iterator[bytes]:
             raise click.ClickException(f"line {number} {digits[:60]!r}: expected hex digits") from error
         if chunk:
             yield chunk
-
-
-def _stopped_by_signal() -> threading.Event:
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    return stopped
 
 
 if __name__ == "__main__":

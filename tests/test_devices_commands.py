@@ -219,3 +219,31 @@ def test_every_command_explains_itself(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 5
+
+
+SIGNALS_IN_SIGNALS = """
+import signal, sys
+from devices.stopping import stopped_by_signal
+
+stopped = stopped_by_signal()
+deep = 0
+
+def again(frame, event, argument):
+    global deep
+    if event == "call" and deep < 12:
+        deep += 1
+        signal.raise_signal(signal.SIGTERM)  # while the handler of the one before is at work
+
+sys.setprofile(again)
+signal.raise_signal(signal.SIGTERM)
+while not stopped():
+    pass
+print("stopped")
+"""
+
+
+def test_a_signal_inside_a_signal_stops_the_command_and_does_not_hang_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS_IN_SIGNALS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")

@@ -82,14 +82,16 @@ def demo(data: Path | None, port: int, reset: bool) -> None:
     require_free_port("127.0.0.1", port)
     signs = _prepare(settings, reset)
     children = _Children(settings, port)
-    stopped = threading.Event()
+    # No lock is taken in the handler: a second signal may arrive inside it.
+    arrived: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda number, _: arrived.append(number))
     try:
         children.start()
         _say_what_to_open(port, signs, settings.data)
-        while not stopped.wait(0.2):
+        while not arrived:
             children.watch()
+            time.sleep(0.2)
     finally:
         click.echo("stopping", err=True)
         children.stop()
