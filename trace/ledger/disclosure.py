@@ -32,6 +32,9 @@ PUBLIC_MEMBERS = (
 EPC_LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
 QUANTITY_LISTS = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 
+CASE = "/case"
+"""Pointer of what a case statement is about: the URI of the case, in `items`."""
+
 MAX_DISCLOSURE_BYTES = 65_536
 MAX_LIST = 10_000
 """Longest list that is rebuilt from pointers."""
@@ -53,6 +56,7 @@ class Access(StrEnum):
 _ACCESS = (
     (re.compile(r"/(readPoint|bizLocation|sensorElementList|ilmd)(/|$)"), Access.PUBLIC),
     (re.compile(r"/(name|nameEn|uscc)$"), Access.PUBLIC),
+    (re.compile(r"/public/"), Access.PUBLIC),
     (re.compile(r"/(quantityList|childQuantityList|inputQuantityList|outputQuantityList)(/|$)"), Access.PARTNER),
     (re.compile(r"/(bizTransactionList|sourceList|destinationList|suyuan:scan)$"), Access.PARTNER),
     (re.compile(r"attests/received$"), Access.PERSONAL),
@@ -126,6 +130,42 @@ def rebuild(public: Mapping[str, Any], disclosures: Iterable[Disclosure]) -> Jso
             _set(event, disclosure.pointer, disclosure.value, done)
             done.add(disclosure.pointer)
     return event
+
+
+def split_case(
+    case: str,
+    public: Mapping[str, Any],
+    internal: Mapping[str, Any],
+    new_salt: Callable[[], bytes] = lambda: os.urandom(16),
+) -> Split:
+    """What a case statement says: each member a disclosure of its own, for everybody or for regulators."""
+    item = Disclosure.make(CASE, case, new_salt())
+    others = [
+        Disclosure.make(f"/{part}/{_escape(name)}", value, new_salt())
+        for part, members in (("public", public), ("internal", internal))
+        for name, value in members.items()
+    ]
+    sd = tuple(sorted(other.digest for other in others))
+    return Split(public={}, items=(item.digest,), sd=sd, disclosures=(item, *others))
+
+
+def case_content(disclosures: Iterable[Disclosure]) -> tuple[str | None, JsonObject, JsonObject]:
+    """URI of the case, public and internal members, as far as they are disclosed.
+
+    Raises: ParseError when a pointer is none of a case statement, or stands twice.
+    """
+    uri, content = None, {"public": JsonObject(), "internal": JsonObject()}
+    for disclosure in disclosures:
+        _, part, *rest = [token.replace("~1", "/").replace("~0", "~") for token in f"{disclosure.pointer}/".split("/")]
+        if disclosure.pointer == CASE and uri is None and isinstance(disclosure.value, str):
+            uri = disclosure.value
+        elif part in content and len(rest) == 2 and rest[0] not in content[part]:
+            content[part][rest[0]] = disclosure.value
+        else:
+            raise ParseError(
+                f"disclosure pointer {disclosure.pointer[:80]!r}: expected /case, /public/… and /internal/…, each once"
+            )
+    return uri, content["public"], content["internal"]
 
 
 def pointers(event: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
