@@ -46,7 +46,18 @@ OUR_FOLDERS = {
         "authority.new",
         "platform.new",
     ),
-    "edge": ("station.key", "issuer", "stations.toml", "outbox.db", "outbox.db-wal", "outbox.db-shm", "scanner", "uhf"),
+    "edge": (
+        "station.key",
+        "issuer",
+        "log_key",
+        "outbox.seen",
+        "stations.toml",
+        "outbox.db",
+        "outbox.db-wal",
+        "outbox.db-shm",
+        "scanner",
+        "uhf",
+    ),
     "log": ("server.log", "scanner.log", "uhf.log", "station.log"),
 }
 """What a demo writes, with `demo.json`; `--reset` deletes exactly this."""
@@ -167,6 +178,7 @@ def _make_station(settings: Settings, services: Any) -> None:
     key.save(edge / "station.key")
     issuer = enrol_station(services, STATION_USCC, key.public)
     (edge / "issuer").write_text(issuer, encoding="ascii")
+    (edge / "log_key").write_text(services.log.verifier_key, encoding="ascii")
 
 
 # ---- child processes ------------------------------------------------------------------------------
@@ -336,6 +348,7 @@ class _Children:
     def _write_stations(self) -> None:
         place = f"https://id.gs1.org/414/{STATION_GLN}"
         issuer = (self._edge / "issuer").read_text(encoding="ascii").strip()
+        log_key = (self._edge / "log_key").read_text(encoding="ascii")
         (self._edge / "stations.toml").write_text(
             f"""\
 server = "{self._url}"
@@ -343,6 +356,7 @@ origin = "{self._settings.origin}"
 issuer = "{issuer}"
 key = "station.key"
 outbox = "outbox.db"
+log_key = "{log_key}"
 utc_offset = "+08:00"
 
 [[reader]]
