@@ -25,8 +25,8 @@ from trace.ledger.envelope import HOP_TYPE, Envelope, Parcel, pae
 from trace.ledger.keys import PrivateKey
 from trace.observe import Amount, Device, ReadPoint, observe_pack, observe_scan, observe_transformation
 from trace.query import Log, Story
+from trace.store.intake import Receipt
 from trace.store.master_rows import Party, Region, Site
-from trace.store.sequencer import Receipt
 from trace.times import SetClock
 
 ORIGIN = "trace.example"

@@ -13,7 +13,7 @@ from trace.ledger.encoding import b64u
 from trace.ledger.envelope import Parcel
 from trace.ledger.payload import Attested, Signer
 from trace.observe import ReadPoint, observe_scan
-from trace.store.sequencer import Receipt
+from trace.store.intake import Receipt
 
 
 def attest_scan(

@@ -89,6 +89,8 @@ class Audit:
     _keys: dict[str, _Key] = field(default_factory=dict)
     _devices: dict[str, dict[int, _Sent]] = field(default_factory=dict)
     """Key id to seq to what was sent."""
+    _newest: dict[str, int] = field(default_factory=dict)
+    """Key id to the highest seq so far."""
     _items: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Item key to (ord, leaf index) of its newest hop."""
     _inside: Containment = field(default_factory=Containment)
@@ -210,7 +212,9 @@ class Audit:
         # Erased in part: the event can no longer be rebuilt as a whole.
         self._untold = self._untold or told is None
         if isinstance(payload, Hop) and told is not None:
-            yield from self._index(index, leaf, payload, told, tables)
+            late = leaf.seq < self._newest.get(leaf.device, 0)
+            yield from self._index(index, leaf, payload, told, late, tables)
+        self._newest[leaf.device] = max(leaf.seq, self._newest.get(leaf.device, 0))
 
     def _body(self, index: int, leaf: Leaf, payload: Hop | Statement) -> Iterator[Finding]:
         if isinstance(payload, Hop):
@@ -299,13 +303,13 @@ class Audit:
         return tuple(whole) if len(whole) == len(places) else None
 
     def _index(
-        self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], tables: _Stored
+        self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], late: bool, tables: _Stored
     ) -> Iterator[Finding]:
         event = rebuild(hop.event, told)
         if tables.bodies.get(index) != canonical(event).decode("utf-8"):
             yield Finding(index, "event row is not the event of the envelope")
         looked_at = view(event)
-        if tables.events.get(index) != trace_rows.indexed(looked_at, hop, index, leaf.rcv_ms):
+        if tables.events.get(index) != trace_rows.indexed(looked_at, hop, index, leaf.rcv_ms, late):
             yield Finding(index, "columns of the event row do not repeat the event")
         self._learn_graph(index, looked_at, frozenset(item_uris(event)))
         lines = leaf.body if isinstance(leaf.body, tuple) else ()

@@ -25,7 +25,8 @@ from trace.ledger.envelope import Parcel, pae
 from trace.ledger.keys import PrivateKey, PublicKey
 from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
 from trace.store import ledger_rows, master_rows
-from trace.store.sequencer import Intake, ItemFacts, Receipt, Sequencer
+from trace.store.intake import Intake, ItemFacts, Receipt
+from trace.store.sequencer import Sequencer
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from trace.ledger.disclosure import split
 from trace.ledger.encoding import b64u
 from trace.ledger.keys import PublicKey
 from trace.store import master_rows, supervision_rows
+from trace.store.intake import Receipt
 from trace.store.master_rows import Party, Region, Site, TradeItem
-from trace.store.sequencer import Receipt
 from trace.supervision.blacklist import BlacklistEntry, Listing, listing
 
 

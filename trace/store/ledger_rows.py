@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError, NotFoundError
@@ -57,6 +57,25 @@ class StoredEnvelope:
     seq: int
     prev: bytes | None
     rcv_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a device's payload stands in the log, and what its neighbours in the chain have to agree with."""
+
+    seq: int
+    leaf_index: int
+    """Of the envelope's first part."""
+    payload_hash: bytes
+    prev: bytes | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sequence numbers of a device that were used and never came: first and last, both missing."""
+
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -132,20 +151,28 @@ def envelopes_at(session: Session, platform: int, indexes: list[int]) -> dict[in
     return {row[0]: _envelope(row) for row in session.execute(query)}
 
 
-def envelope_by_payload(session: Session, platform: int, payload_hash: bytes, key_id: str) -> StoredEnvelope | None:
-    query = select(*_ENVELOPE).where(
-        EnvelopeRow.platform == platform, EnvelopeRow.payload_hash == payload_hash, EnvelopeRow.key_id == key_id
+def tip_of_device(session: Session, platform: int, key_id: str) -> Place | None:
+    """The device's payload of the highest sequence number."""
+    query = (
+        select(EnvelopeRow.seq, EnvelopeRow.leaf_index, EnvelopeRow.payload_hash, EnvelopeRow.prev)
+        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
+        .order_by(EnvelopeRow.seq.desc())
+        .limit(1)
     )
     row = session.execute(query).first()
-    return None if row is None else _envelope(row)
+    return None if row is None else Place(*row)
 
 
-def envelopes_by_seq(session: Session, platform: int, key_id: str, seqs: list[int]) -> dict[int, StoredEnvelope]:
-    """A device's envelopes with these sequence numbers."""
-    query = select(*_ENVELOPE).where(
-        EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id, EnvelopeRow.seq.in_(seqs)
+def gaps_of_device(session: Session, platform: int, key_id: str) -> list[Gap]:
+    """What is missing in the device's chain below its highest sequence number, in order."""
+    before = func.lag(EnvelopeRow.seq, 1, 0).over(order_by=EnvelopeRow.seq)
+    chain = (
+        select(EnvelopeRow.seq.label("seq"), before.label("before"))
+        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
+        .subquery()
     )
-    return {row[6]: _envelope(row) for row in session.execute(query)}
+    query = select(chain.c.before + 1, chain.c.seq - 1).where(chain.c.seq > chain.c.before + 1).order_by(chain.c.seq)
+    return [Gap(*row) for row in session.execute(query)]
 
 
 def last_of_device(session: Session, platform: int, key_id: str) -> tuple[int, bytes | None]:
@@ -166,7 +193,7 @@ def disclosures_of(
     """Disclosure texts by leaf index, in their order; `access` keeps only these classes."""
     query = (
         select(DisclosureRow.leaf_index, DisclosureRow.text)
-        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes), DisclosureRow.text != "")
         .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
     )
     if access is not None:
@@ -181,13 +208,32 @@ def stored_disclosures(session: Session, platform: int, indexes: list[int]) -> d
     """By leaf index, in their order, with all columns."""
     query = (
         select(DisclosureRow.leaf_index, DisclosureRow.position, DisclosureRow.access, DisclosureRow.text)
-        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes), DisclosureRow.text != "")
         .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
     )
     found: dict[int, list[StoredDisclosure]] = {}
     for leaf_index, position, access, text in session.execute(query):
         found.setdefault(leaf_index, []).append(StoredDisclosure(position, access, text))
     return found
+
+
+def erase_disclosures(session: Session, platform: int, leaf_index: int, access: Access) -> int:
+    """Empty the texts, salts included, of one class of an envelope's disclosures; how many were still there.
+
+    The only change that the table's trigger lets through: the row says that something was told, and no longer what.
+    """
+    emptied = session.execute(
+        update(DisclosureRow)
+        .where(
+            DisclosureRow.platform == platform,
+            DisclosureRow.leaf_index == leaf_index,
+            DisclosureRow.access == str(access),
+            DisclosureRow.text != "",
+        )
+        .values(text="")
+        .execution_options(synchronize_session=False)
+    )
+    return int(emptied.rowcount)  # type: ignore[attr-defined]
 
 
 def strays(session: Session, platform: int) -> list[Stray]:

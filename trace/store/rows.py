@@ -3,10 +3,11 @@
 Every primary key starts with `platform`: one deployment is one platform and one log, and no query walks across.
 
 ledger    leaf, envelope, checkpoint           INSERT and SELECT only; triggers and grants say so too
-          disclosure                           may lose rows (erasure), never changes one
+          quarantine                           parcels that contradict another: evidence, likewise
+          disclosure                           likewise, but a text may be emptied (erasure)
+waiting   pending                              parcels on their way to the `work` process, PostgreSQL only
 state     head, key                            moved by the sequencer alone, in the append's transaction
 index     item, item_hop, event, containment, transformation      can be recomputed from the ledger
-          quarantine                           parcels that contradict another
 master    region, party, site, product, blacklist_entry
 issued    issue_batch, issued_serial            INSERT and SELECT only, so that no number is ever given out twice
           issue_counter                         moved in the transaction that issues
@@ -46,10 +47,7 @@ class EnvelopeRow(_Platform, Base):
     """What was signed, byte for byte."""
 
     __tablename__ = "envelope"
-    __table_args__ = (
-        Unique("platform", "key_id", "seq", name="envelope_device_seq"),
-        Index("envelope_payload", "platform", "payload_hash"),
-    )
+    __table_args__ = (Unique("platform", "key_id", "seq", name="envelope_device_seq"),)
     leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
     payload_type: Mapped[str] = mapped_column(String(100))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
@@ -157,6 +155,8 @@ class EventRow(_Platform, Base):
     celsius_low: Mapped[float | None] = mapped_column(Float)
     celsius_high: Mapped[float | None] = mapped_column(Float)
     celsius_alarm: Mapped[bool] = mapped_column(Boolean)
+    late: Mapped[bool] = mapped_column(Boolean)
+    """It came after a later payload of its device."""
     body: Mapped[str] = mapped_column(Text)
     """The event, RFC 8785."""
 
@@ -192,6 +192,18 @@ class QuarantineRow(_Platform, Base):
     rcv_ms: Mapped[int] = mapped_column(_BIG)
     reason: Mapped[str] = mapped_column(Text)
     parcel: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PendingRow(_Platform, Base):
+    """A checked parcel that a web process has put down for the `work` process, and its answer. PostgreSQL only."""
+
+    __tablename__ = "pending"
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Random, so that nobody reads these in an order: numbers would be committed out of it."""
+    parcel: Mapped[bytes] = mapped_column(LargeBinary)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    """JSON of the receipt or the refusal; none until then."""
+    asked_ms: Mapped[int] = mapped_column(_BIG)
 
 
 # ---- master data --------------------------------------------------------------------------------

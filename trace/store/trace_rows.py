@@ -65,9 +65,11 @@ class IndexedEvent:
     celsius_low: float | None
     celsius_high: float | None
     celsius_alarm: bool
+    late: bool
+    """It came after a later payload of its device: an outbox was emptied out of order."""
 
 
-def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int) -> IndexedEvent:
+def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int, late: bool) -> IndexedEvent:
     """What the index keeps of an event. Kept by the sequencer, computed again by audit."""
     return IndexedEvent(
         leaf_index=leaf_index,
@@ -85,7 +87,13 @@ def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int) -> IndexedE
         celsius_low=None if view.temperature is None else view.temperature.low,
         celsius_high=None if view.temperature is None else view.temperature.high,
         celsius_alarm=view.temperature is not None and view.temperature.alarm,
+        late=late,
     )
+
+
+def event_row(platform: int, event: IndexedEvent, body: bytes) -> tuple[Any, ...]:
+    """In the order of the table's columns; `body` is the event in its RFC 8785 form."""
+    return (platform, *vars(event).values(), body.decode("utf-8"))
 
 
 _ITEM = (
@@ -234,6 +242,7 @@ _EVENT = (
     EventRow.celsius_low,
     EventRow.celsius_high,
     EventRow.celsius_alarm,
+    EventRow.late,
 )
 
 

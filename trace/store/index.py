@@ -1,0 +1,84 @@
+"""What a hop leaves in the index: things and their hops, the event, what is inside what, what was made from what."""
+
+from trace.epcis.events import EventView
+from trace.ledger.canonical import JsonObject, canonical
+from trace.ledger.payload import Hop
+from trace.store import trace_rows
+from trace.store.intake import ItemFacts
+from trace.store.known import Item, Known
+from trace.store.log_state import LogState
+from trace.store.writing import Begun, Ended, Rows
+
+
+def items_of(facts: tuple[ItemFacts, ...], known: Known, state: LogState) -> dict[str, Item]:
+    """The items of these facts and of their lots, by URI; a new one gets a number."""
+    wanted = {uri for each in facts for uri in (each.uri, each.lot_uri) if uri is not None}
+    for uri in sorted(wanted - known.items.keys()):
+        known.items[uri] = Item(state.next_item, uri, None, None, None, None, 0, -1, is_new=True)
+        state.next_item += 1
+    return {uri: known.items[uri] for uri in wanted}
+
+
+def add_hops(facts: tuple[ItemFacts, ...], items: dict[str, Item], leaves: list[int], rows: Rows) -> None:
+    """Each thing has one hop more; `leaves` holds the leaf of each mention."""
+    told = {}
+    for each, leaf_index in zip(facts, leaves, strict=True):
+        told[each.uri] = each, leaf_index
+    for each in facts:
+        if each.lot_uri is not None and each.lot_uri not in told:
+            # A lot that is only named by its units is interned too, with what they say of it.
+            lot = items[each.lot_uri]
+            if lot.item_id not in rows.items and lot.is_new:
+                lot.gtin, lot.produced, lot.expiry = each.gtin, each.produced, each.expiry
+                rows.items[lot.item_id] = lot
+    for each, leaf_index in told.values():
+        item = items[each.uri]
+        item.hops += 1
+        item.last_leaf = leaf_index
+        # What the first event that knew it said stands; corrections come as events of their own.
+        item.gtin = item.gtin or each.gtin
+        item.produced = item.produced or each.produced
+        item.expiry = item.expiry or each.expiry
+        if item.lot_item is None and each.lot_uri is not None:
+            item.lot_item = items[each.lot_uri].item_id
+        rows.items[item.item_id] = item
+        rows.item_hop.append((rows.platform, item.item_id, leaf_index, item.hops))
+
+
+def add_event(
+    hop: Hop,
+    event: JsonObject,
+    view: EventView,
+    items: dict[str, Item],
+    leaf_index: int,
+    rcv_ms: int,
+    late: bool,
+    rows: Rows,
+) -> None:
+    """The event's row, and what it says of containers and transformations."""
+    rows.event.append(
+        trace_rows.event_row(rows.platform, trace_rows.indexed(view, hop, leaf_index, rcv_ms, late), canonical(event))
+    )
+    if view.event_type == "AggregationEvent":
+        _add_stays(view, items, leaf_index, rows)
+    if view.event_type == "TransformationEvent":
+        rows.transformation += [
+            (rows.platform, leaf_index, items[uri].item_id, is_output)
+            for uris, is_output in ((view.inputs, False), (view.outputs, True))
+            for uri in dict.fromkeys(uris)
+            if uri in items
+        ]
+
+
+def _add_stays(view: EventView, items: dict[str, Item], leaf_index: int, rows: Rows) -> None:
+    """Open and close intervals. Inside means: from the pack leaf until the next aggregation leaf of the child."""
+    if view.parent is None or view.action == "OBSERVE":
+        return
+    # Nobody named at all is everybody, and only when unpacking; lots in amounts have no intervals.
+    if not view.epcs and (view.action == "ADD" or view.classes):
+        return
+    parent = items[view.parent].item_id
+    children = tuple(items[uri].item_id for uri in view.epcs)
+    rows.stays.append(Ended(leaf_index, children or None, parent if view.action == "DELETE" else None))
+    if view.action == "ADD":
+        rows.stays.append(Begun(leaf_index, children, parent))
