@@ -110,6 +110,17 @@ class Database:
             command.upgrade(config, "head")
             connection.commit()
 
+    def forget(self) -> None:
+        """After an erasure: what is gone from the tables leaves the write-ahead log too (SQLite)."""
+        if self._writer.dialect.name != "sqlite":
+            return  # the old rows go with the server's own vacuum, its log with its own rotation
+        with self._lock:
+            connection = self._writer.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()

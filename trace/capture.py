@@ -6,6 +6,7 @@ Everything that needs no state of the log is decided here, before the sequencer 
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -20,13 +21,15 @@ from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin
 from trace.identifiers.identify import identify
 from trace.identifiers.uris import key_from_uri, uri_of
 from trace.ledger.canonical import JsonObject
-from trace.ledger.disclosure import Disclosure, item_uris, pointers, rebuild
+from trace.ledger.disclosure import CASE, Disclosure, case_content, item_uris, pointers, rebuild
 from trace.ledger.envelope import Parcel, pae
 from trace.ledger.keys import PrivateKey, PublicKey
-from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
+from trace.ledger.payload import CaseStep, Hop, KeyRegistration, Signer, parse_payload
 from trace.store import ledger_rows, master_rows
-from trace.store.intake import Intake, ItemFacts, Receipt
+from trace.store.intake import CaseContent, Intake, ItemFacts, Receipt
 from trace.store.sequencer import Sequencer
+from trace.supervision.blacklist import BlacklistEntry
+from trace.times import parse_instant
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,10 @@ def check(session: Session, platform: int, origin: str, parcel: Parcel) -> Intak
         envelope.signature, pae(envelope.payload_type, envelope.payload)
     )
     disclosures = tuple(Disclosure.parse(text) for text in parcel.disclosures)
+    if isinstance(payload, CaseStep):
+        _match_digests(disclosures, payload.items, payload.head.sd, None)
+        case = _case(payload, origin, disclosures)
+        return Intake(parcel, payload, disclosures, None, None, (ItemFacts(case.uri, None, None, None, None),), case)
     if not isinstance(payload, Hop):
         _match_digests(disclosures, (), payload.head.sd, None)
         return Intake(parcel, payload, disclosures, None, None, ())
@@ -69,6 +76,7 @@ def check(session: Session, platform: int, origin: str, parcel: Parcel) -> Intak
     event = rebuild(payload.event, disclosures)
     looked_at = view(event)
     _match_pointers(disclosures, payload.items, event)
+    _match_correction(payload, event)
     return Intake(parcel, payload, disclosures, event, looked_at, _facts(session, platform, origin, event, looked_at))
 
 
@@ -175,6 +183,30 @@ def _match_pointers(disclosures: tuple[Disclosure, ...], items: tuple[str, ...],
     strange = sorted({*by_digest.values()} - {*keys, *others, RECEIVED_POINTER})
     if strange:
         raise ValidationError(f"disclosure {strange[0][:80]!r}: expected the cuts of docs/formats.md 2.4")
+
+
+def _match_correction(payload: Hop, event: JsonObject) -> None:
+    """An error declaration stands in a correction and nowhere else (EPCIS 2.0, 7.4.1.4)."""
+    if payload.corrects is None:
+        if "errorDeclaration" in event:
+            raise ValidationError("errorDeclaration: expected in a payload of type correct, which names the hop")
+        return
+    declaration = event.get("errorDeclaration")
+    if not isinstance(declaration, dict) or not isinstance(declaration.get("declarationTime"), str):
+        raise ValidationError("correct: expected an errorDeclaration with its declarationTime")
+    parse_instant(declaration["declarationTime"], "declarationTime")
+
+
+def _case(payload: CaseStep, origin: str, disclosures: tuple[Disclosure, ...]) -> CaseContent:
+    """What a step of a case says. Raises: ParseError, ValidationError."""
+    uri, public, internal = case_content(disclosures)
+    home = f"https://{origin.split('/')[0]}/id/case/"
+    if uri is None or not uri.startswith(home) or re.fullmatch("[0-9a-f]{32}", uri.removeprefix(home)) is None:
+        raise ValidationError(f"case {str(uri)[:120]!r}: expected {home} and 32 hex digits")
+    if next(each for each in disclosures if each.digest == payload.items[0]).pointer != CASE:
+        raise ValidationError("items: expected the digest of /case")
+    entry = BlacklistEntry.from_members(public) if payload.head.kind == "blacklist" else None
+    return CaseContent(uri, public, internal, entry)
 
 
 def _facts(

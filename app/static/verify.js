@@ -205,11 +205,12 @@ function chain(pkg) {
 }
 
 // Who says that a hop was an error is who recorded it, or the authority.
-function correction(pkg, { what, index, items }, { corrects: { leaf, hash }, iss, attests }) {
+function correction(pkg, { what, index, items, part }, { corrects: { leaf, hash }, iss, attests }) {
   const wrong = pkg.byIndex.get(leaf), keys = (lines) => lines.map((item) => item.key).join();
   if (!wrong) throw new Unchecked(`${what}: corrects leaf ${leaf}, which is not in the package`);
   must(wrong.kind === "hop" && leaf < index && toB64u(wrong.hash) === hash, `${what}: corrects no earlier hop`);
-  same(`${what}: corrected things`, keys(items), keys(wrong.items));
+  // A hop of many things has several leaves, and its correction as many: part by part they name the same.
+  same(`${what}: corrected things`, keys(items), keys(pkg.byIndex.get(leaf + part - 1)?.items ?? []));
   if (pkg.byIndex.get(0)?.payload.key?.issuer === iss) return;
   same(`${what}: corrects what was recorded by`, `${iss} ${attests?.for}`, `${wrong.payload.iss} ${wrong.payload.attests?.for}`);
 }

@@ -55,7 +55,7 @@ class Access(StrEnum):
 
 _ACCESS = (
     (re.compile(r"/(readPoint|bizLocation|sensorElementList|ilmd)(/|$)"), Access.PUBLIC),
-    (re.compile(r"/(name|nameEn|uscc)$"), Access.PUBLIC),
+    (re.compile(r"/(name|nameEn|uscc|note)$"), Access.PUBLIC),
     (re.compile(r"/public/"), Access.PUBLIC),
     (re.compile(r"/(quantityList|childQuantityList|inputQuantityList|outputQuantityList)(/|$)"), Access.PARTNER),
     (re.compile(r"/(bizTransactionList|sourceList|destinationList|suyuan:scan)$"), Access.PARTNER),
@@ -156,7 +156,7 @@ def case_content(disclosures: Iterable[Disclosure]) -> tuple[str | None, JsonObj
     """
     uri, content = None, {"public": JsonObject(), "internal": JsonObject()}
     for disclosure in disclosures:
-        _, part, *rest = [token.replace("~1", "/").replace("~0", "~") for token in f"{disclosure.pointer}/".split("/")]
+        part, *rest = [*pointer_tokens(disclosure.pointer), ""]
         if disclosure.pointer == CASE and uri is None and isinstance(disclosure.value, str):
             uri = disclosure.value
         elif part in content and len(rest) == 2 and rest[0] not in content[part]:
@@ -222,6 +222,11 @@ def _other_pointers(event: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             yield f"/{_escape(name)}", value
 
 
+def pointer_tokens(pointer: str) -> list[str]:
+    """Of a JSON Pointer (RFC 6901, section 4)."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
 def _list(event: Mapping[str, Any], name: str) -> list[Any]:
     value = event.get(name, [])
     return value if isinstance(value, list) else []
@@ -244,7 +249,7 @@ def _set(event: JsonObject, pointer: str, value: Any, done: set[str]) -> None:
         if outer in done:
             raise ParseError(f"disclosure pointer {pointer[:80]!r}: {outer[:80]} is disclosed as a whole too")
         outer = outer.rpartition("/")[0]
-    name, *rest = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+    name, *rest = pointer_tokens(pointer)
     if name in PUBLIC_MEMBERS:
         raise ParseError(f"disclosure pointer {pointer[:80]!r}: {name} is a public member")
     if not rest:

@@ -84,6 +84,16 @@ class Driver:
             sql = _insert(row, "%s" if self.postgresql else "?") + " ON CONFLICT DO NOTHING"
             self._connection.exec_driver_sql(sql, rows)
 
+    def put(self, row: type[Base], key: tuple[str, ...], rows: list[Row]) -> None:
+        """Insert, or change the row that has this key."""
+        if not rows:
+            return
+        names = [column.name for column in row.__table__.columns]
+        at = {name: n for n, name in enumerate(names)}
+        others = [name for name in names if name not in key]
+        self.update(row, others, key, [tuple(each[at[name]] for name in (*others, *key)) for each in rows])
+        self.insert_missing(row, rows)
+
     def update(
         self, row: type[Base], assigned: Sequence[str], where: Sequence[str], rows: list[Row], more: str = ""
     ) -> None:

@@ -8,6 +8,7 @@ from trace.store.intake import ItemFacts
 from trace.store.known import Item, Known
 from trace.store.log_state import LogState
 from trace.store.writing import Begun, Ended, Rows
+from trace.times import parse_instant, to_ms
 
 
 def items_of(facts: tuple[ItemFacts, ...], known: Known, state: LogState) -> dict[str, Item]:
@@ -68,6 +69,34 @@ def add_event(
             for uri in dict.fromkeys(uris)
             if uri in items
         ]
+
+
+def add_correction(
+    leaf_index: int,
+    corrected_leaf: int,
+    declaration: JsonObject,
+    facts: tuple[ItemFacts, ...],
+    rows: Rows,
+    known: Known,
+) -> None:
+    """An event was an error: what only it said of its things is not known any more, nor what it put where."""
+    reason = declaration.get("reason")
+    rows.correction.append(
+        (
+            rows.platform,
+            leaf_index,
+            corrected_leaf,
+            None if reason is None else str(reason)[:200],
+            to_ms(parse_instant(str(declaration["declarationTime"]), "declarationTime")),
+        )
+    )
+    rows.corrected.append(corrected_leaf)
+    for each in facts:
+        item = known.items[each.uri]
+        lot = known.items.get(each.lot_uri) if each.lot_uri is not None else None
+        item.produced = None if item.produced == each.produced else item.produced
+        item.expiry = None if item.expiry == each.expiry else item.expiry
+        item.lot_item = None if lot is not None and item.lot_item == lot.item_id else item.lot_item
 
 
 def _add_stays(view: EventView, items: dict[str, Item], leaf_index: int, rows: Rows) -> None:

@@ -9,6 +9,7 @@ from trace.ledger.canonical import JsonObject
 from trace.ledger.disclosure import Disclosure
 from trace.ledger.envelope import Parcel
 from trace.ledger.payload import Hop, Statement
+from trace.supervision.blacklist import BlacklistEntry
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,17 @@ class ItemFacts:
 
 
 @dataclass(frozen=True)
+class CaseContent:
+    """What one step of a case says."""
+
+    uri: str
+    public: JsonObject
+    internal: JsonObject
+    entry: BlacklistEntry | None = None
+    """What a `blacklist` step makes of the list."""
+
+
+@dataclass(frozen=True)
 class Intake:
     """A parcel whose form, digests and signature have been checked by capture."""
 
@@ -35,6 +47,8 @@ class Intake:
     """None together with `event`: the chains and the tree move, the index learns nothing but the items."""
     items: tuple[ItemFacts, ...]
     """One a digest in the payload's `items`, in that order."""
+    case: CaseContent | None = None
+    """Exactly with a step of a case."""
 
 
 @dataclass(frozen=True)

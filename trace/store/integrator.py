@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError, UnavailableError
+from trace.store import voiding
 from trace.store.deciding import Group
 from trace.store.driver import Driver
 from trace.store.intake import Intake, Outcome
@@ -73,6 +74,10 @@ class Integrator:
         group = Group(driver, state, intakes, to_ms(self._clock.now()))
         outcomes = group.decide()
         group.rows.write(driver)
+        for leaf_index in group.rows.corrected:
+            voiding.void(session, state.platform, leaf_index)
+        for leaf_index, positions in group.rows.erased:
+            voiding.erase(session, state.platform, leaf_index, positions)
         if state.size != before:
             self._swap_head(session, before)
         return outcomes

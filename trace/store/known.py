@@ -2,17 +2,33 @@
 
 device chains   what stands at and beside each sequence number       receipts   of what was recorded before
 items           the things that the events name, and their lots      events     whose eventID is taken
+wrong           hops that are declared to be errors                  told       what may be erased
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trace.ledger.envelope import Envelope
+from trace.ledger.payload import Erasure, Hop
 from trace.store.driver import Driver
 from trace.store.intake import Intake, Receipt
 from trace.store.ledger_rows import Place
 from trace.store.log_state import LogState
-from trace.store.rows import EnvelopeRow, EventRow, ItemRow, LeafRow
+from trace.store.rows import CorrectionRow, DisclosureRow, EnvelopeRow, EventRow, ItemRow, LeafRow
+
+
+@dataclass(frozen=True, slots=True)
+class WrongHop:
+    """A recorded hop that somebody declares to be an error."""
+
+    leaf_hash: bytes
+    is_hop: bool
+    issuer: str
+    attested_for: str | None
+    event_id: str
+    body: str
+    """The event, RFC 8785."""
+    corrected_by: int | None
 
 
 @dataclass(slots=True)
@@ -59,6 +75,19 @@ class Known:
             for row in driver.rows_in(EventRow, ("event_id", "leaf_index"), "event_id", platform, event_ids)
         }
         """eventID to its leaf."""
+        wrong = {
+            each.payload.corrects.leaf_index
+            for each in intakes
+            if isinstance(each.payload, Hop) and each.payload.corrects is not None
+        }
+        self.wrong = _wrong_hops(driver, platform, wrong)
+        """By leaf."""
+        erased = {each.payload.leaf_index for each in intakes if isinstance(each.payload, Erasure)}
+        self.told: dict[int, dict[int, str]] = {}
+        """Leaf to position to access class, of disclosures that somebody wants erased."""
+        columns = ("leaf_index", "position", "access")
+        for leaf, position, access in driver.rows_in(DisclosureRow, columns, "leaf_index", platform, erased):
+            self.told.setdefault(leaf, {})[position] = access
 
     def place(self, key_id: str, seq: int) -> Place | None:
         """What a device's chain has there."""
@@ -112,3 +141,17 @@ class Known:
         )
         for index, record in driver.rows_in(LeafRow, ("leaf_index", "record"), "leaf_index", platform, leaf_indexes):
             self._receipts[index] = Receipt(index, record, received[index], events.get(index), new=False)
+
+
+def _wrong_hops(driver: Driver, platform: int, leaves: set[int]) -> dict[int, WrongHop]:
+    columns = ("leaf_index", "issuer", "attested_for", "event_id", "body")
+    events = {row[0]: row for row in driver.rows_in(EventRow, columns, "leaf_index", platform, leaves)}
+    pair = ("leaf_index", "corrected_leaf")
+    done = {row[1]: row[0] for row in driver.rows_in(CorrectionRow, pair, "corrected_leaf", platform, set(events))}
+    leaf = ("leaf_index", "record", "leaf_hash")
+    found = {}
+    for index, record, leaf_hash in driver.rows_in(LeafRow, leaf, "leaf_index", platform, set(events)):
+        _, issuer, attested_for, event_id, body = events[index]
+        is_hop = record.split("\n", 1)[0].endswith("/hop/v1")
+        found[index] = WrongHop(leaf_hash, is_hop, issuer, attested_for, event_id, body, done.get(index))
+    return found

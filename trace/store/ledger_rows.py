@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError, NotFoundError
@@ -217,25 +217,6 @@ def stored_disclosures(session: Session, platform: int, indexes: list[int]) -> d
     return found
 
 
-def erase_disclosures(session: Session, platform: int, leaf_index: int, access: Access) -> int:
-    """Empty the texts, salts included, of one class of an envelope's disclosures; how many were still there.
-
-    The only change that the table's trigger lets through: the row says that something was told, and no longer what.
-    """
-    emptied = session.execute(
-        update(DisclosureRow)
-        .where(
-            DisclosureRow.platform == platform,
-            DisclosureRow.leaf_index == leaf_index,
-            DisclosureRow.access == str(access),
-            DisclosureRow.text != "",
-        )
-        .values(text="")
-        .execution_options(synchronize_session=False)
-    )
-    return int(emptied.rowcount)  # type: ignore[attr-defined]
-
-
 def strays(session: Session, platform: int) -> list[Stray]:
     """Rows that no leaf of this log accounts for. One database holds one log, so another platform's are strays too."""
     leaf_indexes = select(LeafRow.leaf_index).where(LeafRow.platform == platform)
@@ -261,11 +242,21 @@ def strays(session: Session, platform: int) -> list[Stray]:
     ]
 
 
+def quarantined(session: Session, platform: int, key_id: str) -> list[bytes]:
+    """Parcels of a key that contradict another or the log, in the order they came."""
+    query = (
+        select(QuarantineRow.parcel)
+        .where(QuarantineRow.platform == platform, QuarantineRow.key_id == key_id)
+        .order_by(QuarantineRow.rcv_ms, QuarantineRow.seq)
+    )
+    return list(session.scalars(query))
+
+
 def frozen_since(session: Session, platform: int) -> dict[str, int]:
     """Key id to the receipt of its first quarantined parcel, in milliseconds."""
     query = (
         select(QuarantineRow.key_id, func.min(QuarantineRow.rcv_ms))
-        .where(QuarantineRow.platform == platform)
+        .where(QuarantineRow.platform == platform, QuarantineRow.freezes.is_(True))
         .group_by(QuarantineRow.key_id)
     )
     return {row[0]: row[1] for row in session.execute(query)}

@@ -7,7 +7,8 @@ ledger    leaf, envelope, checkpoint           INSERT and SELECT only; triggers 
           disclosure                           likewise, but a text may be emptied (erasure)
 waiting   pending                              parcels on their way to the `work` process, PostgreSQL only
 state     head, key                            moved by the sequencer alone, in the append's transaction
-index     item, item_hop, event, containment, transformation      can be recomputed from the ledger
+index     item, item_hop, event, containment, transformation,     can be recomputed from the ledger
+          correction, case_step
 master    region, party, site, product, blacklist_entry
 issued    issue_batch, issued_serial            INSERT and SELECT only, so that no number is ever given out twice
           issue_counter                         moved in the transaction that issues
@@ -182,6 +183,33 @@ class TransformationRow(_Platform, Base):
     is_output: Mapped[bool] = mapped_column(Boolean, primary_key=True)
 
 
+class CorrectionRow(_Platform, Base):
+    """An event was declared to be an error. Both stay; the index forgets what the event said of other things."""
+
+    __tablename__ = "correction"
+    __table_args__ = (Unique("platform", "corrected_leaf", name="correction_corrected"),)
+    leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    corrected_leaf: Mapped[int] = mapped_column(_BIG)
+    reason: Mapped[str | None] = mapped_column(String(200))
+    declared_ms: Mapped[int] = mapped_column(_BIG)
+
+
+class CaseStepRow(_Platform, Base):
+    """One act in a case that a regulator opened: recall, blacklist, decision."""
+
+    __tablename__ = "case_step"
+    __table_args__ = (Index("case_step_case", "platform", "case_uri"),)
+    leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    case_uri: Mapped[str] = mapped_column(String(400))
+    act: Mapped[str] = mapped_column(String(12))
+    approved_by: Mapped[str] = mapped_column(Text)
+    """Pseudonyms, one a line."""
+    public: Mapped[str] = mapped_column(Text)
+    """Members for everybody, RFC 8785."""
+    internal: Mapped[str] = mapped_column(Text)
+
+
 class QuarantineRow(_Platform, Base):
     """A parcel with a good signature that contradicts another of the same device. Kept as evidence."""
 
@@ -192,6 +220,8 @@ class QuarantineRow(_Platform, Base):
     rcv_ms: Mapped[int] = mapped_column(_BIG)
     reason: Mapped[str] = mapped_column(Text)
     parcel: Mapped[bytes] = mapped_column(LargeBinary)
+    freezes: Mapped[bool] = mapped_column(Boolean)
+    """The device contradicts itself. Else it contradicts the log, and the log may be what is wrong."""
 
 
 class PendingRow(_Platform, Base):
@@ -279,6 +309,8 @@ class BlacklistRow(_Platform, Base):
     """`hearing`, `listed`, `repaired`; expiry is a matter of the date, not of a stored word."""
     removed_on: Mapped[str | None] = mapped_column(String(10))
     removal_reason: Mapped[str | None] = mapped_column(Text)
+    leaf_index: Mapped[int | None] = mapped_column(_BIG)
+    """The newest step of its case on the ledger."""
 
 
 # ---- issued codes -------------------------------------------------------------------------------

@@ -1,13 +1,28 @@
 """What keys may do, and what a statement changes: the only place where the log looks into a payload that is no hop.
 
+keyreg keyrot keyrev    which keys there are          recall blacklist decision   steps of cases, and their lists
+erase                   which disclosures are gone    import anchor               heads of other logs
+
 The state of a key is read where the leaf will stand, never at a claimed time.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from trace.errors import ConflictError, ForkError, RevokedKeyError, UnknownKeyError, ValidationError
-from trace.ledger.leaf import KeyLine, RevokeLine
-from trace.ledger.payload import Hop, KeyRegistration, KeyRevocation, Statement
+from trace.ledger.canonical import canonical
+from trace.ledger.disclosure import Access
+from trace.ledger.payload import (
+    CaseStep,
+    Erasure,
+    Hop,
+    KeyRegistration,
+    KeyRevocation,
+    KeyRotation,
+    OtherTree,
+    Statement,
+)
+from trace.store import supervision_rows
 from trace.store.intake import Intake
 from trace.store.ledger_rows import KeyState
 from trace.store.log_state import LogState
@@ -40,15 +55,37 @@ def check_key(state: LogState, intake: Intake) -> None:
             f"key {head.device[:16]}…: frozen since {format_utc(from_ms(signer.frozen_ms))}, it signed twice "
             "under one sequence number"
         )
-    if isinstance(payload, Hop):
-        _check_hop(signer, payload)
-    elif isinstance(payload, KeyRegistration):
-        _check_registration(state, signer, payload)
-    else:
-        _check_revocation(state, signer, payload)
+    match payload:
+        case Hop():
+            _check_hop(signer, payload)
+        case KeyRegistration():
+            _check_registration(state, signer, payload)
+        case KeyRevocation():
+            _check_revocation(state, signer, payload)
+        case KeyRotation():
+            if payload.key.key_id in state.keys:
+                raise ConflictError(f"key {payload.key.key_id[:16]}…: registered already")
+        case Erasure() | OtherTree() | CaseStep():
+            if signer.role != "authority":
+                raise ValidationError(f"a key of role {signer.role} may not sign a {head.kind}, expected authority")
+
+
+def check_erasure(size: int, payload: Erasure, told: Mapping[int, str]) -> None:
+    """`told`: access class by position, of what the leaf's envelope discloses. Raises: ValidationError."""
+    if payload.leaf_index >= size:
+        raise ValidationError(f"erase leaf {payload.leaf_index}: the log has {size} leaves")
+    for position in payload.positions:
+        if position not in told:
+            raise ValidationError(f"erase leaf {payload.leaf_index}: it has no disclosure {position}")
+        if told[position] == Access.ITEM:
+            raise ValidationError(
+                f"erase leaf {payload.leaf_index}: disclosure {position} names a thing, expected another member"
+            )
 
 
 def _check_hop(signer: KeyState, payload: Hop) -> None:
+    if payload.corrects is not None and payload.attests is None and signer.role == "authority":
+        return
     if payload.attests is None:
         if signer.role not in ("device", "enterprise"):
             raise ValidationError(f"a key of role {signer.role} signs no hop of its own")
@@ -76,34 +113,54 @@ def _check_revocation(state: LogState, signer: KeyState, payload: KeyRevocation)
         raise ConflictError(f"key {payload.key_id[:16]}…: revoked already at leaf {target.revoked_leaf}")
 
 
-def body_of(payload: Statement) -> KeyLine | RevokeLine:
-    """What the statement's leaf says."""
-    if isinstance(payload, KeyRegistration):
-        return KeyLine(payload.key, payload.issuer, payload.role)
-    return RevokeLine(payload.key_id, payload.compromised_from)
-
-
-def apply(state: LogState, payload: Statement, leaf_index: int, rows: Rows) -> None:
+def apply(state: LogState, intake: Intake, payload: Statement, leaf_index: int, rows: Rows) -> None:
     """From this leaf on, what the statement says is so."""
-    if isinstance(payload, KeyRegistration):
-        key = payload.key
-        rows.key.append(
-            (
-                rows.platform,
-                key.key_id,
-                int(key.algorithm),
-                key.raw,
-                payload.issuer,
-                payload.role,
-                leaf_index,
-                None,
-                None,
-            )
+    match payload:
+        case KeyRegistration():
+            _register(state, KeyState(payload.key, payload.issuer, payload.role, leaf_index, None, None), rows)
+        case KeyRotation(head, key):
+            old = state.keys[head.device]
+            _register(state, KeyState(key, old.issuer, old.role, leaf_index, None, None), rows)
+            _revoke(state, head.device, leaf_index, rows)
+        case KeyRevocation():
+            _revoke(state, payload.key_id, leaf_index, rows)
+        case Erasure():
+            rows.erased.append((payload.leaf_index, payload.positions))
+        case CaseStep():
+            _index_case(intake, payload, leaf_index, rows)
+
+
+def _register(state: LogState, key: KeyState, rows: Rows) -> None:
+    raw = key.key
+    rows.key.append(
+        (rows.platform, raw.key_id, int(raw.algorithm), raw.raw, key.issuer, key.role, key.registered_leaf, None, None)
+    )
+    state.keys[raw.key_id] = key
+
+
+def _revoke(state: LogState, key_id: str, leaf_index: int, rows: Rows) -> None:
+    rows.key_revoked.append((leaf_index, rows.platform, key_id))
+    state.keys[key_id] = replace(state.keys[key_id], revoked_leaf=leaf_index)
+
+
+def _index_case(intake: Intake, payload: CaseStep, leaf_index: int, rows: Rows) -> None:
+    case = intake.case
+    assert case is not None, "capture gives every step of a case its content"
+    public, internal = (canonical(part).decode("utf-8") for part in (case.public, case.internal))
+    rows.case_step.append(
+        (
+            rows.platform,
+            leaf_index,
+            payload.head.kind,
+            case.uri,
+            payload.act,
+            "\n".join(payload.approved_by),
+            public,
+            internal,
         )
-        state.keys[key.key_id] = KeyState(key, payload.issuer, payload.role, leaf_index, None, None)
-    else:
-        rows.key_revoked.append((leaf_index, rows.platform, payload.key_id))
-        state.keys[payload.key_id] = replace(state.keys[payload.key_id], revoked_leaf=leaf_index)
+    )
+    if case.entry is not None:
+        rows.blacklist.append(supervision_rows.blacklist_row(rows.platform, case.entry, leaf_index))
 
 
 def freeze(state: LogState, key_id: str, rcv_ms: int, rows: Rows) -> None:

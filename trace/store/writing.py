@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from trace.store.driver import Driver, Row
 from trace.store.known import Item
 from trace.store.rows import (
+    BlacklistRow,
+    CaseStepRow,
     ContainmentRow,
+    CorrectionRow,
     DisclosureRow,
     EnvelopeRow,
     EventRow,
@@ -37,6 +40,13 @@ class Rows:
     """Leaf, platform, key id."""
     key_frozen: list[Row] = field(default_factory=list)
     """Milliseconds, platform, key id."""
+    erased: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    """Leaf of the envelope and positions of its disclosures; carried out by `erasing`."""
+    correction: list[Row] = field(default_factory=list)
+    corrected: list[int] = field(default_factory=list)
+    """Leaves of events that were errors; what they left in the index is voided by `voiding`."""
+    case_step: list[Row] = field(default_factory=list)
+    blacklist: list[Row] = field(default_factory=list)
     items: dict[int, Item] = field(default_factory=dict)
     """By item id, new and moved ones."""
     item_hop: list[Row] = field(default_factory=list)
@@ -57,6 +67,9 @@ class Rows:
         driver.insert(ItemHopRow, self.item_hop)
         driver.insert(EventRow, self.event)
         driver.insert(TransformationRow, self.transformation)
+        driver.insert(CorrectionRow, self.correction)
+        driver.insert(CaseStepRow, self.case_step)
+        driver.put(BlacklistRow, ("platform", "entry_id"), self.blacklist)
         for stay in self.stays:
             stay.write(driver, self.platform)
 
