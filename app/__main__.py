@@ -8,8 +8,10 @@ from app.commands.bench import bench
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
 from app.commands.issue import issue, symbol
+from app.commands.mirror import mirror
 from app.commands.serve import serve
 from app.commands.verify import verify
+from app.commands.witness import witness
 
 
 @click.group()
@@ -17,7 +19,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, account, audit, verify, decode, encode, issue, symbol, bench):
+for command in (demo, serve, account, audit, verify, witness, mirror, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from app.database import Database, only_process
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.witnesses import Witnesses
 from trace.capture import PlatformSigner
+from trace.errors import LedgerError, ParseError
 from trace.ledger.checkpoint import verifier_key
 from trace.ledger.keys import PrivateKey, fsync_folder
 from trace.ledger.merkle import Tree
-from trace.publish import Publisher
+from trace.ledger.policy import Policy
+from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
 from trace.query import Log
 from trace.register import register_key
 from trace.store import ledger_rows
@@ -27,6 +30,8 @@ from trace.store.sequencer import Sequencer
 from trace.times import Clock
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,14 @@ class Services:
         self.sequencer = Sequencer(settings.platform, settings.origin, keys.item_secret, database.writing, clock)
         self.authority = self._signer(keys.authority, keys.authority_issuer)
         self.attestation = self._signer(keys.attestation, keys.platform_issuer)
-        self._publisher = Publisher(settings.platform, keys.log)
+        self._publisher = Publisher(settings.platform, keys.log, SecondHead(settings.second_head_file))
+        self.policy = load_policy(settings, self.log.verifier_key)
+        self.witnesses = Witnesses(
+            self.policy, settings.platform, settings.origin, keys.log.public, database, self.tree, self._forked
+        )
+        self.fork: LedgerError | None = None
+        """Why nothing is signed; None in good order."""
+        self._ended = threading.Event()
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._publish_loop, name="publisher", daemon=True)
@@ -85,23 +97,54 @@ class Services:
         )
 
     def start(self) -> None:
+        try:
+            with self.reading() as session:
+                self._publisher.guard(session, self.settings.origin)
+        except LedgerError as error:
+            # An older copy of the database: pages are served from it, nothing is added or signed.
+            self._forked(error)
+            return
+        self.witnesses.start()
         self.sequencer.start()
         self._register_own_keys()
         self._thread.start()
         self._wake.set()  # what was committed before a crash may not be signed yet
 
     def close(self) -> None:
+        self.witnesses.stop()
         self.sequencer.stop()
         self._stopping = True
+        self._ended.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
         self.database.close()
 
     def publish_now(self) -> None:
-        """Sign the committed head without waiting for the publisher's thread."""
-        with self.writing() as session:
-            self._publisher.publish(session)
+        """Sign the committed head without waiting for the publisher's thread.
+
+        Raises: LedgerError when the database is not what was signed before.
+        """
+        self.witnesses.first_contact()
+        if self.fork is not None:
+            raise self.fork
+        try:
+            with self.writing() as session:
+                checkpoint = self._publisher.publish(session)
+                if checkpoint is not None and len(self.witnesses):
+                    wait_for_witnesses(session, self.settings.platform, checkpoint, self.clock.now())
+        except LedgerError as error:
+            if error.code == FORKED:
+                self._forked(error)
+            raise
+        self.witnesses.wake()
+
+    def _forked(self, error: LedgerError) -> None:
+        """What is stored is not what was signed: from here on nothing is added and nothing signed, until a restart."""
+        if self.fork is None:
+            self.fork = error
+            logger.error("%s", error)
+            self.sequencer.stop()
 
     def tree(self) -> Tree:
         """A tree that covers at least the newest checkpoint."""
@@ -129,12 +172,16 @@ class Services:
             self._wake.wait()
             self._wake.clear()
             try:
-                self.publish_now()
+                if self.fork is None:
+                    self.publish_now()
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
                 logger.exception("not published")
             if self._stopping:
                 return
+            if len(self.witnesses):
+                # One checkpoint a second at most, so that each can be cosigned before the next.
+                self._ended.wait(CHECKPOINT_PAUSE_S)
 
 
 @contextmanager
@@ -153,6 +200,22 @@ def open_services(settings: Settings, clock: Clock) -> Iterator[Services]:
         stack.callback(services.close)
         services.start()
         yield services
+
+
+def load_policy(settings: Settings, log_key: str) -> Policy | None:
+    """The policy file of the data folder; None when there is none.
+
+    Raises: SettingsError naming the line that is wrong.
+    """
+    try:
+        policy = Policy.parse(settings.policy_file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ParseError as error:
+        raise SettingsError(f"{settings.policy_file}: {error}") from error
+    if policy.logs and all(str(log.key) != log_key for log in policy.logs):
+        raise SettingsError(f"{settings.policy_file}: expected this log among its logs: log {log_key}")
+    return policy
 
 
 def load_keys(folder: Path) -> Keys:

@@ -37,6 +37,10 @@ class Settings:
     """SQLAlchemy URL."""
     zone_offset_minutes: int = 480
     """Offset of the platform's wall clock; no daylight saving in China."""
+    open_entries: bool = False
+    """Entry bundles for everybody, not for registered mirrors alone."""
+    second_head: Path | None = None
+    """File of the newest signed checkpoint, best on another disk; None: beside the keys."""
     demo_state: Path | None = None
     """Set by `./suyuan demo` alone: the file that says whether the demo is ready."""
 
@@ -51,11 +55,22 @@ class Settings:
     def keys(self) -> Path:
         return self.data / "keys"
 
+    @property
+    def second_head_file(self) -> Path:
+        return self.second_head or self.data / "second-head.note"
+
+    @property
+    def policy_file(self) -> Path:
+        """Which witnesses are asked, and when their cosignatures are enough (c2sp.org/tlog-policy)."""
+        return self.data / "witnesses.policy"
+
 
 _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
     "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
     "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
+    "open_entries": "true or false",
+    "second_head": "a file in a folder that is there, like /mnt/other/suyuan-head.note",
     "demo_state": "set by the demo alone",
 }
 DEFAULT_ORIGIN = "suyuan.yunqiao.example"
@@ -98,5 +113,19 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     offset = str(values.get("zone_offset_minutes", 480))
     if re.fullmatch(r"-?\d{1,3}", offset, re.ASCII) is None or abs(int(offset)) > MAX_OFFSET_MINUTES:
         raise SettingsError(f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}")
+    opened = str(values.get("open_entries", "false")).lower()
+    if opened not in ("true", "false"):
+        raise SettingsError(f"setting open_entries {opened[:40]!r}: expected {_NAMES['open_entries']}")
+    second_head = values.get("second_head")
+    if second_head is not None and (not str(second_head).startswith("/") or not Path(second_head).parent.is_dir()):
+        raise SettingsError(f"setting second_head {str(second_head)!r}: expected {_NAMES['second_head']}")
     state = values.get("demo_state")
-    return Settings(data, origin, database, int(offset), None if state is None else Path(state))
+    return Settings(
+        data,
+        origin,
+        database,
+        int(offset),
+        open_entries=opened == "true",
+        second_head=None if second_head is None else Path(second_head),
+        demo_state=None if state is None else Path(state),
+    )

@@ -12,15 +12,16 @@ from build import ORIGIN, World, item_code, running, settings
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
-import app.access.rows  # noqa: F401  (its tables are in the same metadata)
+import trace.store.witness_rows  # noqa: F401  (their tables are in the same metadata)
 from app.database import Database
 from trace.errors import ForkError
 from trace.observe import Device
+from trace.store import witness_rows
 from trace.store.rows import Base
 
 REFUSED = [
     (table, act)
-    for table in ("leaf", "envelope", "checkpoint", "disclosure", "quarantine")
+    for table in ("leaf", "envelope", "checkpoint", "disclosure", "quarantine", "cosignature")
     for act in ("UPDATE", "DELETE")
 ]
 
@@ -42,6 +43,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with pytest.raises(ForkError):
             world.scan(twin, item_code("A2"))
         world.services.publish_now()
+        with world.services.writing() as session:
+            witness_rows.add_cosignature(session, 1, 4, "00" * 32, "line", 1)
         yield world
 
 

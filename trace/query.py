@@ -27,6 +27,8 @@ from trace.ledger.encoding import b64
 from trace.ledger.leaf import item_key
 from trace.ledger.merkle import Tree
 from trace.ledger.payload import MAX_ITEMS
+from trace.ledger.policy import Policy
+from trace.publish import given_out
 from trace.store import ledger_rows, master_rows, trace_rows
 from trace.store.ledger_rows import StoredDisclosure, StoredLeaf
 from trace.store.trace_rows import Correction, IndexedEvent, Item
@@ -198,8 +200,12 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
     )
 
 
-def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
+def proof(
+    session: Session, log: Log, tree: Tree, uri: str, now: datetime | None = None, policy: Policy | None = None
+) -> JsonObject:
     """The proof package of docs/formats.md, section 7. `tree` holds at least the leaves of the newest checkpoint.
+
+    With a policy and the time, the checkpoint is one that a quorum cosigned, where there is one.
 
     Raises: NotFoundError as `story`; UnavailableError while the newest step is not yet covered by a checkpoint.
     """
@@ -207,8 +213,10 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
     spans = _spans(session, log.platform, item)
     hops = trace_rows.hops_of(session, log.platform, {span.item_id for span in spans})
     counted = steps(spans, [(hop.item_id, hop.leaf_index) for hop in hops])
-    checkpoint = ledger_rows.newest_checkpoint(session, log.platform, log.origin)
-    if checkpoint is None or any(step.leaf_index >= checkpoint.size for step in counted):
+    covering = max((step.leaf_index + 1 for step in counted), default=0)
+    asked = policy if now is not None else None
+    checkpoint = given_out(session, log.platform, log.origin, asked, now or from_ms(0), covering)
+    if checkpoint is None or checkpoint.size < covering:
         raise UnavailableError("the newest step is recorded but not yet in a signed checkpoint", retry_after_s=1)
     subjects = trace_rows.items(session, log.platform, {step.item_id for step in counted})
     wanted = {step.leaf_index for step in counted}
@@ -247,7 +255,7 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
 
 
 def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
-    """The newest signed tree head; None before the first."""
+    """The newest signed tree head, as the log alone signed it; None before the first."""
     return ledger_rows.newest_checkpoint(session, log.platform, log.origin)
 
 
