@@ -5,6 +5,7 @@ import click
 from app.commands.account import account
 from app.commands.audit import audit
 from app.commands.bench import bench
+from app.commands.conformance import conformance
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
 from app.commands.issue import issue, symbol
@@ -19,7 +20,8 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, account, audit, verify, witness, mirror, decode, encode, issue, symbol, bench):
+_LEDGER = (audit, verify, conformance, witness, mirror)
+for command in (demo, serve, account, *_LEDGER, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":
