@@ -1,8 +1,12 @@
 """The platform and its witnesses: quorum, faults of a witness, and the fork guard. Real witnesses over real HTTP."""
 
 import hashlib
+import html
 import logging
+import os
+import re
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,23 +14,27 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.database import Database
 from app.services import Services, load_keys, open_services
-from app.settings import SettingsError
+from app.settings import SettingsError, read_settings
 from app.witness import Witness, WitnessServer, open_witness
-from tests.running import free_port, wait_until
+from tests.running import Process, free_port, wait_until
 from tests.served import HTML, ORIGIN, START, World, settings, world
-from trace.errors import LedgerError, UnavailableError
+from trace.errors import LedgerError, TraceError, UnavailableError
 from trace.ledger.checkpoint import Head, sign_checkpoint
 from trace.ledger.cosignature import cosign, cosignatures
 from trace.ledger.keys import PrivateKey
 from trace.ledger.note import Note, VerifierKey, cosigner_key, ed25519_key
 from trace.ledger.policy import Policy
+from trace.ledger.verify import Outcome, verify_package
+from trace.ledger.verify_policy import read_policy
 from trace.ledger.witness import AddCheckpoint
 from trace.observe import Device
 from trace.publish import FORKED, SecondHead, given_out
+from trace.register import register_key
 from trace.store import ledger_rows, witness_rows
 from trace.times import SetClock, SystemClock
 
@@ -630,3 +638,94 @@ def test_a_policy_that_names_this_log_is_taken(city: City) -> None:
     with city.running() as here:
         here.services.publish_now()
         assert checkpoint(here)[0] == newest(here) == 3
+
+
+# ---- the page and the command -------------------------------------------------------------------
+
+
+def test_the_page_ships_the_policy_and_the_command_demands_it(city: City) -> None:
+    city.witness(), city.witness()
+    city.policy(2)
+    with city.running() as here:
+        here.record("P1")
+        wait_for_cosigned(here, city, 2)
+        page = here.visitor().get(f"{GTIN_PATH}/P1", headers=HTML).text
+        shipped = re.search('data-policy="([^"]*)"', page)
+        assert shipped is not None
+        assert len(page.encode()) < 12 * 1024
+        package = here.visitor().get(f"{GTIN_PATH}/P1/proof").data
+    policy = (city.data / "witnesses.policy").read_bytes()
+    shown = html.unescape(shipped[1]).encode()
+    assert read_policy(shown) == read_policy(policy)
+    assert str(city.cosigners[0].url).encode() not in shown
+    for demanded in (policy, shown):
+        report = verify_package(package, policy=demanded)
+        assert (report.outcome, report.checks[0].detail.endswith("cosigned by w0, w1")) == (Outcome.VALID, True)
+    more = policy.replace(b"group all 2 w0 w1", f"witness w9 {LIAR}\ngroup all 3 w0 w1 w9".encode())
+    assert verify_package(package, policy=more).outcome is Outcome.INVALID
+
+
+def test_without_a_policy_the_page_ships_none(city: City) -> None:
+    with city.running() as here:
+        here.record("P1")
+        here.services.publish_now()
+        assert "data-policy" not in here.visitor().get(f"{GTIN_PATH}/P1", headers=HTML).text
+
+
+def test_server_and_witness_as_processes_agree_after_kill_9_of_both(tmp_path: Path) -> None:
+    """`./suyuan serve` and `./suyuan witness` as an operator runs them."""
+    data, port, other = tmp_path / "data", free_port(), free_port()
+    with open_services(read_settings({}, data=data), SystemClock()) as services:
+        log = services.log.verifier_key
+        services.publish_now()
+    url = f"http://127.0.0.1:{port}"
+
+    def witness() -> tuple[Process, str]:
+        process = Process(
+            tmp_path / "witness.log", "app", "witness", "--data", str(tmp_path / "w"), "--name", "w.example/one",
+            "--listen", f"127.0.0.1:{other}", "--log", log,
+        )  # fmt: skip
+        return process, process.wait_for("ready")["vkey"]
+
+    def cosigned_size() -> int:
+        try:
+            note = Note.parse(httpx.get(f"{url}/checkpoint", timeout=5).text)
+        except (httpx.HTTPError, TraceError):
+            return 0
+        lines = cosignatures(note, [VerifierKey.parse(vkey)])
+        return Head.parse(note.text).size if lines else 0
+
+    def server() -> Process:
+        return Process(tmp_path / "server.log", "app", "serve", "--data", str(data), "--port", str(port))
+
+    def register(name: str) -> None:
+        """One more leaf, written while nobody serves."""
+        with open_services(read_settings({}, data=data), SystemClock()) as services:
+            key = PrivateKey(hashlib.sha256(name.encode()).digest())
+            register_key(services.authority, key.public, "5a" * 16, "device", SystemClock().now())
+
+    running, vkey = witness()
+    (data / "witnesses.policy").write_text(f"log {log} {url}\nwitness w {vkey} http://127.0.0.1:{other}\nquorum w\n")
+    serving = server()
+    try:
+        wait_until(lambda: cosigned_size() == 2, "a cosigned checkpoint")
+        worker = int((data / "server.lock").read_text())
+        running.kill()
+        os.kill(worker, signal.SIGKILL)
+        running, again = witness()
+        assert again == vkey
+        wait_until(lambda: cosigned_size() == 2, "the same after kill -9")
+        serving.stop()
+        register("another device")
+        serving = server()
+        wait_until(lambda: cosigned_size() == 3, "the next one")
+    finally:
+        serving.stop()
+        running.stop()
+    where = hashlib.sha256(b"suyuan.yunqiao.example").hexdigest()
+    running, _ = witness()
+    try:
+        newest = httpx.get(f"http://127.0.0.1:{other}/{where}/checkpoint").text
+        assert newest.startswith("suyuan.yunqiao.example\n3\n")
+    finally:
+        assert running.stop() == 0
