@@ -31,7 +31,10 @@ from trace.times import Clock
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_PAUSE_S = 1.0
+CHECKPOINT_PAUSE_S = 0.2
+"""Between two checkpoints at least: each takes the write lock for some flushes."""
+WITNESSED_PAUSE_S = 1.0
+"""The same with witnesses, so that each checkpoint can be cosigned before the next."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Services:
         )
         self.fork: LedgerError | None = None
         """Why nothing is signed; None in good order."""
+        self._fork_lock = threading.Lock()
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._stopping = False
@@ -141,10 +145,11 @@ class Services:
 
     def _forked(self, error: LedgerError) -> None:
         """What is stored is not what was signed: from here on nothing is added and nothing signed, until a restart."""
-        if self.fork is None:
-            self.fork = error
-            logger.error("%s", error)
-            self.sequencer.stop()
+        with self._fork_lock:
+            if self.fork is None:
+                self.fork = error
+                logger.error("%s", error)
+                self.sequencer.stop()
 
     def tree(self) -> Tree:
         """A tree that covers at least the newest checkpoint."""
@@ -179,9 +184,7 @@ class Services:
                 logger.exception("not published")
             if self._stopping:
                 return
-            if len(self.witnesses):
-                # One checkpoint a second at most, so that each can be cosigned before the next.
-                self._ended.wait(CHECKPOINT_PAUSE_S)
+            self._ended.wait(WITNESSED_PAUSE_S if len(self.witnesses) else CHECKPOINT_PAUSE_S)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ the database or another history, an older copy was restored, and the platform mu
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import httpx
@@ -81,8 +82,9 @@ class Witnesses:
     def first_contact(self) -> None:
         """Wait, not for long, until each has said what it knows. Later calls return at once."""
         if self._started:
+            ends = time.monotonic() + FIRST_CONTACT_S
             for asking in self._asking:
-                if not asking.contacted.wait(FIRST_CONTACT_S):
+                if not asking.contacted.wait(max(0.0, ends - time.monotonic())):
                     logger.warning("witness %s has not answered yet; signing without what it knows", asking.name)
                     asking.contacted.set()
 

@@ -32,7 +32,8 @@ from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
+_HEAD = ("second-head.note", "second-head.note.new")
+OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new", *_HEAD)
 """Not `server.lock`: whoever deletes it lets a second server in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {

@@ -10,7 +10,9 @@ const HOPS = ["hop", "correct"], KINDS = [...HOPS, ...BY_AUTHORITY, "keyreg", "k
 const NUMBER = "(0|[1-9][0-9]{0,14})", B64 = "([0-9A-Za-z+/=]+)", NAME = "([!-*,-~]+)";
 const LEAF = RegExp(`^${NAME}/([a-z]+/v[0-9]+)\n(.*)\nrcv ${NUMBER}\nenv (${B64} ${NUMBER}/${NUMBER})\n((?:.*\n)*)$`);
 const ITEM = RegExp(`^item ${B64} ${NUMBER} (?:- -|${NUMBER} ${B64})$`);
-const NOTE_LINE = RegExp(`^\u2014 ${NAME} ${B64}$`);
+// A witness may have any name without spaces and plus; the two exceptions are where languages differ on spaces.
+const ANY_NAME = "([^\\s+\\x85\\ufeff]+)", NOTE_LINE = RegExp(`^\u2014 ${ANY_NAME} ${B64}$`);
+const KEY = RegExp(`^${ANY_NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const LOG_KEY = RegExp(`^${NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const PUBLIC_MEMBER = /^\/(@context|type|eventID|eventTime|eventTimeZoneOffset|action|bizStep|disposition)(\/|$)/;
 const KEY_POINTER = RegExp("^/(case|parentID|(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}" +
@@ -21,8 +23,9 @@ const refuse = (message) => { throw Error(message); };
 const must = (holds, message) => holds || refuse(message);
 const same = (what, got, expected) => must(got === expected, `${what}: '${got}', expected '${expected}'`);
 
-// What holds of a package (parsed JSON). path, origin, logKey: what the caller knows and the package must repeat.
-export async function verifyPackage(pkg, { path, origin, logKey } = {}) {
+// What holds of a package (parsed JSON). path, origin, logKey: what the caller knows and the package must repeat;
+// policy: text of a tlog-policy file, whose quorum of witnesses must have cosigned.
+export async function verifyPackage(pkg, { path, origin, logKey, policy } = {}) {
   let outcome = "valid", checks = [], read;
   const ask = async (id, question) => {
     try {
@@ -37,7 +40,7 @@ export async function verifyPackage(pkg, { path, origin, logKey } = {}) {
   if (!read) return { outcome, checks, steps: 0, attested: 0, size: 0, origin: "" };
   checks = [];
   // Every question is asked, whatever came before: the reader learns what still holds.
-  await ask("checkpoint", () => checkpoint(read, logKey, origin));
+  await ask("checkpoint", () => checkpoint(read, logKey, policy, origin));
   await ask("inclusion", () => inclusion(read));
   await ask("envelope", () => envelope(read));
   await ask("signature", () => signature(read));
@@ -60,8 +63,8 @@ async function canVerify() {
 
 // ---- the seven checks: each gives what it found or throws -------------------------------------
 
-// The note is signed by the log key, and everything is of one origin.
-async function checkpoint(pkg, trusted, origin = pkg.origin) {
+// The note is signed by the log key and cosigned as the policy demands, and everything is of one origin.
+async function checkpoint(pkg, trusted, policy, origin = pkg.origin) {
   if (trusted !== undefined) {
     await parseLogKey(trusted).catch((error) => { throw new Unchecked(error.message); });
     same("log key", pkg.logKey, trusted);
@@ -70,7 +73,11 @@ async function checkpoint(pkg, trusted, origin = pkg.origin) {
   const signed = (await openNote(pkg.checkpoint, pkg.logKey)).split("\n");
   must(signed.length === 4, "checkpoint: expected origin, size and root");
   for (const each of [signed[0], pkg.origin, origin]) same("origin", each, name);
-  return `${pkg.size} leaves, signed by the log key of ${name}`;
+  const told = `${pkg.size} leaves, signed by the log key of ${name}`;
+  if (policy === undefined) return told;
+  const rules = await readPolicy(policy).catch(({ message }) => { throw new Unchecked(`policy: ${message}`); });
+  must(!rules.logs.length || rules.logs.includes(pkg.logKey), "log key: not among the logs of the policy");
+  return `${told}, cosigned by ${(await cosigners(pkg.checkpoint, rules)).join(", ") || "nobody"}`;
 }
 
 // Each leaf's hash and path give the checkpoint's root; leaves stand in log order.
@@ -465,4 +472,69 @@ export async function openNote(note, logKey) {
   }
   must(found, `note: no signature by the log key ${name}+${keyHash}`);
   return signed;
+}
+
+// ---- witnesses --------------------------------------------------------------------------------
+
+// A policy file (c2sp.org/tlog-policy): logs, witnesses, groups and the quorum, each defined before it is named.
+async function readPolicy(text) {
+  const logs = new Map(), witnesses = new Map(), groups = new Map(), members = [], quorums = [];
+  const known = (name) => must(witnesses.has(name) || groups.has(name), `'${name}' is not defined`) && name;
+  const fresh = (name) => must(name !== "none" && !witnesses.has(name) && !groups.has(name), `'${name}' again`) && name;
+  must(!/[\0-\x08\x0b-\x1f\x7f]/.test(text), "control characters");
+  for (const line of text.split("\n")) {
+    const [word, name, ...rest] = line.split(/[ \t]+/).filter(Boolean);
+    const between = (least, most) => must(rest.length >= least && rest.length <= most, `'${line}'`);
+    if (!word || word[0] === "#") continue;
+    if (word === "log" && name && between(0, 1)) {
+      const { kind, id } = await parseKey(name);
+      must(kind !== 4 && !logs.has(id), `log '${name}'`);
+      logs.set(id, name);
+    } else if (word === "witness" && between(1, 2)) {
+      const key = await parseKey(rest[0]);
+      const twice = [...witnesses.values()].some(({ id }) => id === key.id);
+      must([4, 6].includes(key.kind) && !twice, `witness '${name}'`);
+      witnesses.set(fresh(name), key);
+    } else if (word === "group" && between(2, Infinity)) {
+      const [threshold, ...own] = rest, needed = { any: 1, all: own.length }[threshold] ?? Number(threshold);
+      members.push(...own.map(known));
+      must(new Set(members).size === members.length, `group '${name}': a member of two`);
+      must(/^(any|all|[1-9][0-9]{0,5})$/.test(threshold) && needed <= own.length, `group '${name}': '${threshold}'`);
+      groups.set(fresh(name), { needed, own });
+    } else if (word === "quorum" && name && between(0, 0)) quorums.push(name === "none" ? name : known(name));
+    else refuse(`'${line}'`);
+  }
+  must(quorums.length === 1, `${quorums.length} quorum lines, expected one`);
+  const holds = (name, names) => groups.has(name)
+    ? groups.get(name).own.filter((each) => holds(each, names)).length >= groups.get(name).needed : names.has(name);
+  const [quorum] = quorums, enough = (names) => quorum === "none" || holds(quorum, names);
+  return { logs: [...logs.values()], witnesses, quorum, enough };
+}
+
+async function parseKey(text) {
+  const [, name, stated, blob] = KEY.exec(text) ?? refuse(`verifier key '${text}'`), key = fromB64(blob), [kind] = key;
+  same("key hash", stated, hex((await sha256(utf8(`${name}\n`), key)).slice(0, 4)));
+  must(key.length === { 1: 33, 4: 33, 6: 1313, 255: key.length }[kind], `verifier key '${text}'`);
+  must(key.length !== 33 || strictPoint(key.slice(1)), `verifier key '${text}': not strict`);
+  return { name, kind, keyHash: stated, raw: key.slice(1), id: hex(key.slice(1)) };
+}
+
+// The witnesses that cosigned a note (c2sp.org/tlog-cosignature), whose form openNote has checked; they are a quorum.
+async function cosigners(note, { witnesses, quorum, enough }) {
+  const cut = note.lastIndexOf("\n\n"), text = note.slice(0, cut + 1), cosigned = new Set(), unread = new Set();
+  for (const line of note.slice(cut + 2, -1).split("\n")) {
+    const [, signer, blob] = NOTE_LINE.exec(line), bytes = fromB64(blob);
+    for (const [name, witness] of witnesses) {
+      if (witness.name !== signer || hex(bytes.slice(0, 4)) !== witness.keyHash) continue;
+      if (witness.kind !== 4) unread.add(name);
+      else {
+        const time = BigInt(`0x0${hex(bytes.slice(4, 12))}`), message = `cosignature/v1\ntime ${time}\n${text}`;
+        const holds = bytes.length === 76 && time < 2n ** 63n && await ed25519(witness.raw, utf8(message), bytes.slice(12));
+        cosigned.add(must(holds, `the cosignature of ${signer} is not one over this checkpoint`) && name);
+      }
+    }
+  }
+  if (enough(cosigned)) return [...cosigned].sort();
+  if (enough(new Set([...cosigned, ...unread]))) throw new Unchecked(`lines of ${[...unread]} cannot be read here`);
+  return refuse(`cosigned by ${[...cosigned].sort().join(", ") || "nobody"}: expected the quorum ${quorum}`);
 }

@@ -66,6 +66,13 @@ class Policy:
             raise ParseError("policy: expected one line 'quorum <name>' or 'quorum none'")
         return cls(tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
 
+    def to_text(self) -> str:
+        """The policy without comments and URLs: what an offline verifier needs."""
+        lines = [f"log {log.key}" for log in self.logs]
+        lines += [f"witness {name} {witness.key}" for name, witness in self.witnesses.items()]
+        lines += [f"group {name} {each.threshold} {' '.join(each.members)}" for name, each in self.groups.items()]
+        return "\n".join([*lines, f"quorum {self.quorum or 'none'}", ""])
+
     def satisfied(self, cosigners: Collection[str]) -> bool:
         """Whether these witnesses, by their names, are a quorum."""
         return self.quorum is None or self._witnessed(self.quorum, cosigners)

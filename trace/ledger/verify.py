@@ -2,7 +2,8 @@
 
 Written from the specification alone: it shares no line with the code that signs, so that a mistake made there is not
 repeated here. `app/static/verify.js` is its twin on the phone, and `tests/test_verify.py` holds the two to the same
-answers. Form is `verify_reading.py`, cryptography `verify_primitives.py`; here stand the seven questions, in order.
+answers. Form is `verify_reading.py`, cryptography `verify_primitives.py`, witnesses `verify_policy.py`; here stand the
+seven questions, in order.
 No SQL, no clock, no network.
 
 A check that fails says "false"; one that meets something unknown here (a reserved algorithm, a newer kind) says "could
@@ -24,6 +25,7 @@ from trace.errors import (
     UnknownKeyError,
     ValidationError,
 )
+from trace.ledger.verify_policy import demand, read_policy
 from trace.ledger.verify_primitives import ed25519, included, open_note, p256, pae, parse_log_key, sha256, to_b64
 from trace.ledger.verify_reading import CASES, ED25519, ITEMS_A_LEAF, KINDS, P256, Entry, Key, Package
 
@@ -72,11 +74,14 @@ class Report:
     uri: str = ""
 
 
-def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str | None = None) -> Report:
+def verify_package(
+    data: bytes, *, log_key: str | None = None, expected_uri: str | None = None, policy: bytes | None = None
+) -> Report:
     """What holds of a proof package.
 
     `log_key` is the verifier key that the caller trusts; without it, the one that the package names is used.
-    `expected_uri` is the canonical URI of the thing that the caller holds in hand.
+    `expected_uri` is the canonical URI of the thing that the caller holds in hand. `policy` is a tlog-policy file: the
+    log must be one of its logs, if it lists any, and the checkpoint cosigned by its quorum.
     """
     try:
         package = Package.parse(data)
@@ -85,7 +90,7 @@ def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str
     except TraceError as error:
         return Report(Outcome.INVALID, (Check("format", False, str(error)),))
     questions: dict[str, Callable[[], str]] = {
-        "checkpoint": lambda: _checkpoint(package, log_key),
+        "checkpoint": lambda: _checkpoint(package, log_key, policy),
         "inclusion": lambda: _inclusion(package),
         "envelope": lambda: _envelope(package),
         "signature": lambda: _signature(package),
@@ -118,8 +123,8 @@ def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str
     )
 
 
-def _checkpoint(package: Package, trusted: str | None) -> str:
-    """The note is signed by the log key, and everything is of one origin."""
+def _checkpoint(package: Package, trusted: str | None, policy: bytes | None) -> str:
+    """The note is signed by the log key and cosigned as the policy demands, and everything is of one origin."""
     if trusted is not None:
         try:
             parse_log_key(trusted)
@@ -132,7 +137,16 @@ def _checkpoint(package: Package, trusted: str | None) -> str:
         raise ParseError(f"checkpoint: {len(signed) - 1} signed lines, expected origin, size and root")
     _same("checkpoint: origin", signed[0], name)
     _same("package: origin", package.origin, name)
-    return f"{package.size} leaves, signed by the log key of {name}"
+    signed_by = f"{package.size} leaves, signed by the log key of {name}"
+    if policy is None:
+        return signed_by
+    try:
+        rules = read_policy(policy)
+    except ParseError as error:
+        raise UncheckedError(f"the policy that was given is none: {error}") from error
+    if rules.logs and package.log_key not in rules.logs:
+        raise ValidationError(f"log key {package.log_key[:120]!r}: not among the logs of the policy")
+    return f"{signed_by}, cosigned by {', '.join(demand(package.checkpoint, rules)) or 'nobody'}"
 
 
 def _inclusion(package: Package) -> str:
