@@ -27,6 +27,8 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "busy_timeout=10000",
+    "cache_size=-65536",  # 64 MiB: the inner pages of the indexes stay in memory
+    "wal_autocheckpoint=4000",  # a page that is hot is copied once, not at each megabyte
     "secure_delete=ON",  # what was erased is overwritten, not only forgotten
 )
 
