@@ -10,6 +10,7 @@ from app.commands.demo import demo
 from app.commands.issue import issue, symbol
 from app.commands.serve import serve
 from app.commands.verify import verify
+from app.commands.work import work
 
 
 @click.group()
@@ -17,7 +18,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, account, audit, verify, decode, encode, issue, symbol, bench):
+for command in (demo, serve, work, account, audit, verify, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,7 +20,15 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from trace.epcis.events import EventView, view
-from trace.errors import ParseError, SignatureError, TraceError, UnavailableError, UnknownKeyError, ValidationError
+from trace.errors import (
+    LimitError,
+    ParseError,
+    SignatureError,
+    TraceError,
+    UnavailableError,
+    UnknownKeyError,
+    ValidationError,
+)
 from trace.identifiers.drug_codes import DrugTraceCode
 from trace.identifiers.gs1_keys import Gtin, Lgtin, Sgtin
 from trace.identifiers.identify import identify
@@ -31,7 +40,6 @@ from trace.ledger.keys import PrivateKey, PublicKey
 from trace.ledger.payload import Hop, KeyRegistration, Signer, Statement, parse_payload
 from trace.store import ledger_rows, master_rows
 from trace.store.intake import Intake, ItemFacts, Outcome, Receipt
-from trace.store.sequencer import Sequencer
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +165,7 @@ def read(session: Session, platform: int, origin: str, parcel: Parcel, payload: 
     _match_digests(disclosures, payload.items, payload.head.sd, received)
     event = rebuild(payload.event, disclosures)
     looked_at = view(event)
+    _check_lengths(looked_at)
     _match_pointers(disclosures, payload.items, event)
     return Intake(parcel, payload, disclosures, event, looked_at, _facts(session, platform, origin, event, looked_at))
 
@@ -169,9 +178,16 @@ class PlatformSigner:
     """
 
     def __init__(
-        self, key: PrivateKey, issuer: str, origin: str, platform: int, reading: Callable[[], Any], sequencer: Sequencer
+        self,
+        key: PrivateKey,
+        issuer: str,
+        origin: str,
+        platform: int,
+        reading: Callable[[], Any],
+        sequencer: Submit,
+        exclusive: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`reading()` opens a session for reading as a context manager."""
+        """`reading()` opens a session for reading; inside `exclusive()` no other process signs with this key."""
         self._key = key
         self.issuer = issuer
         self._origin = origin
@@ -179,6 +195,7 @@ class PlatformSigner:
         self._reading = reading
         self._sequencer = sequencer
         self._lock = threading.Lock()
+        self._exclusive = exclusive
         self._undecided: Parcel | None = None
 
     @property
@@ -190,12 +207,12 @@ class PlatformSigner:
 
         Raises: UnavailableError while it cannot be known.
         """
-        with self._lock:
+        with self._lock, self._exclusive():
             return self._settle()
 
     def record(self, make: Callable[[Signer], Parcel]) -> Receipt:
         """Sign what `make` builds and record it. Raises: as `capture`."""
-        with self._lock:
+        with self._lock, self._exclusive():
             self._settle()
             with self._reading() as session:
                 seq, prev = ledger_rows.last_of_device(session, self._platform, self._key.key_id)
@@ -264,6 +281,20 @@ def _match_pointers(disclosures: tuple[Disclosure, ...], items: tuple[str, ...],
     strange = sorted({*by_digest.values()} - {*keys, *others, RECEIVED_POINTER})
     if strange:
         raise ValidationError(f"disclosure {strange[0][:80]!r}: expected the cuts of docs/formats.md 2.4")
+
+
+def _check_lengths(event: EventView) -> None:
+    """What the index keeps has to fit its columns; a database may be strict about that or not."""
+    for name, text, most in (
+        ("eventID", event.event_id, 200),
+        ("bizStep", event.biz_step, 200),
+        ("disposition", event.disposition, 200),
+        ("readPoint", event.read_point, 400),
+    ):
+        if text is not None and len(text) > most:
+            raise LimitError(f"{name}: {len(text)} characters, at most {most} are taken")
+        if text is not None and "\x00" in text:
+            raise ValidationError(f"{name}: the character NUL is no text")
 
 
 def _facts(

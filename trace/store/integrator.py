@@ -36,6 +36,11 @@ class Integrator:
         self._state = LogState(platform, origin, item_secret)
         self._stale = True
 
+    @property
+    def size(self) -> int:
+        """Leaves that are known to be committed."""
+        return self._state.committed
+
     def load(self) -> None:
         """Know what is committed.
 
