@@ -13,6 +13,7 @@ from app.commands.mirror import mirror
 from app.commands.serve import serve
 from app.commands.verify import verify
 from app.commands.witness import witness
+from app.commands.work import work
 
 
 @click.group()
@@ -21,7 +22,7 @@ def main() -> None:
 
 
 _LEDGER = (audit, verify, conformance, witness, mirror)
-for command in (demo, serve, account, *_LEDGER, decode, encode, issue, symbol, bench):
+for command in (demo, serve, work, account, *_LEDGER, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

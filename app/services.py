@@ -8,9 +8,10 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from app.database import Database, only_process
@@ -26,8 +27,10 @@ from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
 from trace.query import Log
 from trace.register import register_key
 from trace.store import ledger_rows
+from trace.store.pending import PendingSequencer
 from trace.store.sequencer import Sequencer
 from trace.times import Clock
+from trace.work import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +55,19 @@ class Keys:
     platform_issuer: str
 
 
+class Role(StrEnum):
+    """What a process does for the log. On SQLite one process does everything."""
+
+    ALL = "all"
+    WEB = "web"
+    """Verifies and puts parcels down; another process integrates. PostgreSQL only."""
+
+
 class Services:
     """The running parts. Use `open_services`."""
 
-    def __init__(self, settings: Settings, clock: Clock, database: Database, keys: Keys) -> None:
+    def __init__(self, settings: Settings, clock: Clock, database: Database, keys: Keys, role: Role = Role.ALL) -> None:
+        self._role = role
         self.settings = settings
         self.clock = clock
         self.database = database
@@ -72,7 +84,14 @@ class Services:
             verifier_key(settings.origin, keys.log.public),
             keys.item_secret,
         )
-        self.sequencer = Sequencer(settings.platform, settings.origin, keys.item_secret, database.writing, clock)
+        log = (settings.platform, settings.origin, keys.item_secret, database.appending, clock)
+        self.sequencer: Sequencer | PendingSequencer
+        self._integrating: Sequencer | Worker
+        if database.postgresql:
+            self.sequencer = PendingSequencer(settings.platform, database.appending, database.listening)
+            self._integrating = Worker(*log, database.listening, lambda: database.lease("work"))
+        else:
+            self.sequencer = self._integrating = Sequencer(*log)
         self.authority = self._signer(keys.authority, keys.authority_issuer)
         self.attestation = self._signer(keys.attestation, keys.platform_issuer)
         self._publisher = Publisher(settings.platform, keys.log, SecondHead(settings.second_head_file))
@@ -89,15 +108,25 @@ class Services:
         self._thread = threading.Thread(target=self._publish_loop, name="publisher", daemon=True)
         self._tree = Tree()
         self._tree_lock = threading.Lock()
-        self.sequencer.on_commit = self._wake.set
+        self._integrating.on_commit = self._wake.set
 
     def day_of(self, moment: datetime) -> date:
         """The day on the city's wall clock."""
         return (moment + self.zone_offset).date()
 
     def _signer(self, key: PrivateKey, issuer: str) -> PlatformSigner:
+        @contextmanager
+        def exclusive() -> Iterator[None]:
+            # Two processes that signed at once would fork the key's chain, and the log would freeze the key.
+            if isinstance(self.sequencer, PendingSequencer):
+                with self.database.exclusive(f"signer {key.key_id}"):
+                    self.sequencer.settle(key.key_id)
+                    yield
+            else:
+                yield
+
         return PlatformSigner(
-            key, issuer, self.settings.origin, self.settings.platform, self.database.reading, self.sequencer
+            key, issuer, self.settings.origin, self.settings.platform, self.database.reading, self.sequencer, exclusive
         )
 
     def start(self) -> None:
@@ -108,8 +137,13 @@ class Services:
             # An older copy of the database: pages are served from it, nothing is added or signed.
             self._forked(error)
             return
-        self.witnesses.start()
-        self.sequencer.start()
+        if self._role is not Role.WEB:
+            self.witnesses.start()
+            self._integrating.start()
+        if self.sequencer is not self._integrating:
+            self.sequencer.start()
+        if self._role is Role.WEB:
+            return
         self._register_own_keys()
         self._thread.start()
         self._wake.set()  # what was committed before a crash may not be signed yet
@@ -117,6 +151,7 @@ class Services:
     def close(self) -> None:
         self.witnesses.stop()
         self.sequencer.stop()
+        self._integrating.stop()
         self._stopping = True
         self._ended.set()
         self._wake.set()
@@ -188,18 +223,22 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings, clock: Clock) -> Iterator[Services]:
+def open_services(settings: Settings, clock: Clock, role: Role = Role.ALL) -> Iterator[Services]:
     """Everything, started; stopped at the end of the block.
 
-    Raises: AlreadyRunningError when another process owns the data folder.
+    Raises: AlreadyRunningError when another process owns the data folder; on PostgreSQL many may use it.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(only_process(settings.data))
+        if not settings.postgresql:
+            stack.enter_context(only_process(settings.data))
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
-        services = Services(settings, clock, database, load_keys(settings.keys))
+        with database.exclusive("keys") if settings.postgresql else nullcontext():
+            # Two processes at their first start would each make keys of their own.
+            keys = load_keys(settings.keys)
+        services = Services(settings, clock, database, keys, role)
         stack.callback(services.close)
         services.start()
         yield services

@@ -52,6 +52,11 @@ class Settings:
         return instant.astimezone(timezone(timedelta(minutes=self.zone_offset_minutes)))
 
     @property
+    def postgresql(self) -> bool:
+        """Several processes may write; SQLite has one."""
+        return self.database.startswith("postgresql")
+
+    @property
     def keys(self) -> Path:
         return self.data / "keys"
 
@@ -67,7 +72,7 @@ class Settings:
 
 _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
-    "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
+    "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan",
     "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
     "open_entries": "true or false",
     "second_head": "a file in a folder that is there, like /mnt/other/suyuan-head.note",
@@ -106,10 +111,10 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     if _HOST.fullmatch(origin) is None:
         raise SettingsError(f"setting origin {origin!r}: expected {_NAMES['origin']}")
     database = str(values.get("database", f"sqlite:///{data / 'suyuan.sqlite'}"))
-    if not database.startswith("sqlite:"):
+    if not database.startswith(("sqlite:", "postgresql+psycopg:")):
         # Without what follows the scheme: it may hold a password.
         scheme = database.split(":")[0]
-        raise SettingsError(f"setting database {scheme!r}: expected {_NAMES['database']}; only SQLite is built yet")
+        raise SettingsError(f"setting database {scheme!r}: expected {_NAMES['database']}")
     offset = str(values.get("zone_offset_minutes", 480))
     if re.fullmatch(r"-?\d{1,3}", offset, re.ASCII) is None or abs(int(offset)) > MAX_OFFSET_MINUTES:
         raise SettingsError(f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}")

@@ -5,7 +5,7 @@ import logging
 from contextlib import ExitStack
 
 from app import create_app
-from app.services import open_services
+from app.services import Role, open_services
 from app.settings import read_settings
 from trace.times import SystemClock
 
@@ -14,4 +14,6 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _running = ExitStack()
 atexit.register(_running.close)
-application = create_app(_running.enter_context(open_services(read_settings(), SystemClock())))
+_settings = read_settings()
+_role = Role.WEB if _settings.postgresql else Role.ALL
+application = create_app(_running.enter_context(open_services(_settings, SystemClock(), _role)))

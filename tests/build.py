@@ -5,7 +5,7 @@ Times come from a `SetClock`, device keys from their names; what a test does not
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -204,8 +204,16 @@ def auditor(services: Services) -> Audit:
     return Audit(1, ORIGIN, services.log.verifier_key, services.log.item_secret)
 
 
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'suyuan.sqlite'}"
+
+
+database_url: Callable[[Path], str] = sqlite_url
+"""The database that goes with a data folder; the fixture `both_databases` puts PostgreSQL in its place."""
+
+
 def settings(folder: Path) -> Settings:
-    return Settings(folder, ORIGIN, f"sqlite:///{folder / 'suyuan.sqlite'}")
+    return Settings(folder, ORIGIN, database_url(folder))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "audit": _BASE | _FACTS | {"graph", "store"},
     "attest": _BASE | _FACTS | {"graph", "observe", "store", "capture"},
     "register": _BASE | _FACTS | {"graph", "store", "capture"},
+    "work": _BASE | _FACTS | {"graph", "store", "capture"},
     "issuing": _BASE | {"identifiers"},
     "issue": _BASE | _FACTS | {"issuing", "store"},
     "monitor": _BASE | _FACTS | {"graph", "store", "publish"},

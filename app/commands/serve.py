@@ -10,7 +10,8 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from app.commands.options import data_option, require_free_port, settings_or_exit
-from app.database import AlreadyRunningError, only_process
+from app.database import AlreadyRunningError, Database, OperationalError, only_process
+from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 16
@@ -25,20 +26,32 @@ RESTART_PAUSE_S = 0.2
 @data_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-def serve(data: Path | None, host: str, port: int) -> None:
-    """Serve the platform (granian, one worker that is started again when it dies)."""
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Worker processes, on PostgreSQL alone [default: one a core]."
+)
+def serve(data: Path | None, host: str, port: int, workers: int | None) -> None:
+    """Serve the platform (granian; a worker that dies is started again).
+
+    On SQLite one worker does everything. On PostgreSQL many answer, and ./suyuan work has to run beside them.
+    """
     settings = settings_or_exit(data)
     settings.data.mkdir(parents=True, exist_ok=True)
-    try:
-        with only_process(settings.data):
-            pass
-    except AlreadyRunningError as error:
-        raise click.ClickException(str(error)) from error
+    if settings.postgresql:
+        _migrate(settings)
+    else:
+        if workers not in (None, 1):
+            raise click.ClickException(f"--workers {workers}: SQLite has one writing process; PostgreSQL takes many")
+        try:
+            with only_process(settings.data):
+                pass
+        except AlreadyRunningError as error:
+            raise click.ClickException(str(error)) from error
+    count = (workers or os.cpu_count() or 1) if settings.postgresql else 1
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
     ended: deque[float] = deque(maxlen=RESTARTS)
-    while _serve(host, port):
+    while _serve(host, port, count):
         # granian gives up when a worker dies twice within seconds; a platform does not, unless nothing helps.
         ended.append(time.monotonic())
         if len(ended) == RESTARTS and ended[-1] - ended[0] < RESTARTS_WITHIN_S:
@@ -46,14 +59,24 @@ def serve(data: Path | None, host: str, port: int) -> None:
         time.sleep(RESTART_PAUSE_S)
 
 
-def _serve(host: str, port: int) -> bool:
+def _migrate(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        database.migrate()
+    except OperationalError as error:
+        raise click.ClickException(f"the database does not answer: {error.orig}") from error
+    finally:
+        database.close()
+
+
+def _serve(host: str, port: int, workers: int) -> bool:
     """Serve until a signal comes (False) or granian gives up (True)."""
     server = Granian(
         "app.wsgi:application",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
-        workers=1,
+        workers=workers,
         blocking_threads=THREADS,
         respawn_failed_workers=True,
         respawn_interval=0.1,

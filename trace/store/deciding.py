@@ -38,6 +38,7 @@ class Group:
         self._known = Known(driver, state, intakes)
         # Time does not run backwards in the log.
         self._rcv_ms = max(now_ms, state.rcv_ms)
+        self._latest = from_ms(self._rcv_ms) + FUTURE_ALLOWANCE
         self.rows = Rows(state.platform)
 
     def decide(self) -> list[Outcome]:
@@ -77,7 +78,8 @@ class Group:
 
     def _check_chain(self, intake: Intake) -> None:
         head = intake.payload.head
-        here, before, after = (self._known.place(head.device, head.seq + step) for step in (0, -1, 1))
+        known, device, seq = self._known, head.device, head.seq
+        here, before, after = known.place(device, seq), known.place(device, seq - 1), known.place(device, seq + 1)
         if here is not None:
             raise self._fork(intake, f"seq {head.seq} is leaf {here.leaf_index} already")
         # A missing predecessor is a visible gap, not an error: it may still lie in an outbox.
@@ -128,7 +130,7 @@ class Group:
             self._check_correction(intake, intake.payload, intake.payload.corrects)
             return
         event_time = intake.view.event_time
-        if event_time > from_ms(self._rcv_ms) + FUTURE_ALLOWANCE:
+        if event_time > self._latest:
             now = format_utc(from_ms(self._rcv_ms))
             raise ValidationError(f"eventTime {format_utc(event_time)}: in the future, the log's clock says {now}")
         known = self._known.events.get(intake.view.event_id)
@@ -194,25 +196,26 @@ class Group:
         # More lines than a leaf holds go on in further leaves of the same envelope.
         bodies: list[Body] = [tuple(lines[n : n + MAX_ITEMS]) for n in range(0, len(lines), MAX_ITEMS)] or [()]
         receipt = self._append(intake, bodies)
-        leaves = [receipt.leaf_index + n // MAX_ITEMS for n in range(len(lines))]
-        index.add_hops(intake.items, items, leaves, self.rows)
+        index.add_hops(intake.items, items, receipt.leaf_index, self.rows)
         return receipt
 
     def _append(self, intake: Intake, bodies: list[Body]) -> Receipt:
         """The leaves of one envelope, one a body, and the envelope with what it discloses."""
         state, rows, rcv_ms = self._state, self.rows, self._rcv_ms
         envelope, head = intake.parcel.envelope, intake.payload.head
-        first = state.size
-        record = ""
-        for part, body in enumerate(bodies, 1):
-            text = Leaf(
-                state.origin, head.kind, head.issuer, head.device, head.seq, head.prev, rcv_ms, envelope.env_hash,
-                body, part, len(bodies), intake.payload.corrects if isinstance(intake.payload, Hop) else None,
-            ).record()  # fmt: skip
-            leaf_hash = record_hash(text)
-            rows.leaf.append((rows.platform, state.size, text, leaf_hash, first))
+        first, env_hash, payload_hash = state.size, envelope.env_hash, envelope.payload_hash
+        corrects = intake.payload.corrects if isinstance(intake.payload, Hop) else None
+        records = [
+            Leaf(
+                state.origin, head.kind, head.issuer, head.device, head.seq, head.prev, rcv_ms, env_hash, body, part,
+                len(bodies), corrects,
+            ).record()
+            for part, body in enumerate(bodies, 1)
+        ]  # fmt: skip
+        for leaf_index, record in enumerate(records, first):
+            leaf_hash = record_hash(record)
+            rows.leaf.append((rows.platform, leaf_index, record, leaf_hash, first))
             state.tree.append(leaf_hash)
-            record = record or text
         rows.envelope.append(
             (
                 rows.platform,
@@ -221,7 +224,7 @@ class Group:
                 envelope.payload,
                 envelope.key_id,
                 envelope.signature,
-                envelope.payload_hash,
+                payload_hash,
                 head.seq,
                 head.prev,
                 rcv_ms,
@@ -235,6 +238,6 @@ class Group:
                 for each in intake.disclosures
             ]
         state.rcv_ms = rcv_ms
-        receipt = Receipt(first, record, rcv_ms, None if intake.view is None else intake.view.event_id, new=True)
-        self._known.add(head.device, Place(head.seq, first, envelope.payload_hash, head.prev), receipt)
+        receipt = Receipt(first, records[0], rcv_ms, None if intake.view is None else intake.view.event_id, new=True)
+        self._known.add(head.device, Place(head.seq, first, payload_hash, head.prev), receipt)
         return receipt

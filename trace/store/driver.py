@@ -66,6 +66,22 @@ class Driver:
             (json.dumps(wanted), platform),
         )
 
+    def newest(
+        self, row: type[Base], columns: Sequence[str], by: str, last: str, platform: int, values: Iterable[str]
+    ) -> list[Row]:
+        """`columns` of one row for each of `values` of the column `by`: that with the highest `last`."""
+        wanted = sorted(values)
+        if not wanted:
+            return []
+        names, table = ", ".join(f"row_.{name}" for name in columns), row.__tablename__
+        mark = "%s" if self.postgresql else "?"
+        given = "unnest(%s::text[]) AS given(value)" if self.postgresql else "json_each(?) AS given"
+        return self._fetch(
+            f"SELECT {names} FROM {given} JOIN {table} AS row_ ON row_.platform = {mark} AND row_.{by} = given.value "
+            f"AND row_.{last} = (SELECT max({last}) FROM {table} WHERE platform = {mark} AND {by} = given.value)",
+            (wanted if self.postgresql else json.dumps(wanted), platform, platform),
+        )
+
     def insert(self, row: type[Base], rows: list[Row]) -> None:
         """Rows in the order of the table's columns."""
         if not rows:
@@ -96,16 +112,17 @@ class Driver:
 
     def update(
         self, row: type[Base], assigned: Sequence[str], where: Sequence[str], rows: list[Row], more: str = ""
-    ) -> None:
-        """One row each: values of `assigned`, then of `where`; `more` is a further condition."""
+    ) -> int:
+        """One row each: values of `assigned`, then of `where`; `more` is a further condition. How many rows changed."""
         if not rows:
-            return
+            return 0
         mark = "%s" if self.postgresql else "?"
         sets = ", ".join(f"{name} = {mark}" for name in assigned)
         conditions = " AND ".join(f"{name} = {mark}" for name in where)
-        self._connection.exec_driver_sql(
+        changed = self._connection.exec_driver_sql(
             f"UPDATE {row.__tablename__} SET {sets} WHERE {conditions}{more and f' AND {more}'}", rows
         )
+        return changed.rowcount
 
     def _fetch(self, sql: str, parameters: Row) -> list[Row]:
         return [tuple(each) for each in self._connection.exec_driver_sql(sql, parameters)]

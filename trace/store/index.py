@@ -2,7 +2,8 @@
 
 from trace.epcis.events import EventView
 from trace.ledger.canonical import JsonObject, canonical
-from trace.ledger.payload import Hop
+from trace.ledger.disclosure import item_uris
+from trace.ledger.payload import MAX_ITEMS, Hop
 from trace.store import trace_rows
 from trace.store.intake import ItemFacts
 from trace.store.known import Item, Known
@@ -12,38 +13,40 @@ from trace.times import parse_instant, to_ms
 
 
 def items_of(facts: tuple[ItemFacts, ...], known: Known, state: LogState) -> dict[str, Item]:
-    """The items of these facts and of their lots, by URI; a new one gets a number."""
-    wanted = {uri for each in facts for uri in (each.uri, each.lot_uri) if uri is not None}
-    for uri in sorted(wanted - known.items.keys()):
-        known.items[uri] = Item(state.next_item, uri, None, None, None, None, 0, -1, is_new=True)
+    """All items that are known, by URI, those of these facts and of their lots among them; a new one gets a number."""
+    items = known.items
+    fresh = {uri for each in facts for uri in (each.uri, each.lot_uri) if uri is not None and uri not in items}
+    for uri in sorted(fresh):
+        items[uri] = Item(state.next_item, uri, None, None, None, None, 0, -1, is_new=True)
         state.next_item += 1
-    return {uri: known.items[uri] for uri in wanted}
+    return items
 
 
-def add_hops(facts: tuple[ItemFacts, ...], items: dict[str, Item], leaves: list[int], rows: Rows) -> None:
-    """Each thing has one hop more; `leaves` holds the leaf of each mention."""
-    told = {}
-    for each, leaf_index in zip(facts, leaves, strict=True):
-        told[each.uri] = each, leaf_index
-    for each in facts:
-        if each.lot_uri is not None and each.lot_uri not in told:
-            # A lot that is only named by its units is interned too, with what they say of it.
-            lot = items[each.lot_uri]
-            if lot.item_id not in rows.items and lot.is_new:
-                lot.gtin, lot.produced, lot.expiry = each.gtin, each.produced, each.expiry
-                rows.items[lot.item_id] = lot
-    for each, leaf_index in told.values():
+def add_hops(facts: tuple[ItemFacts, ...], items: dict[str, Item], first_leaf: int, rows: Rows) -> None:
+    """Each thing has one hop more, however often it is named. `facts` fill the leaves from `first_leaf` on."""
+    for n, each in enumerate(facts):
+        leaf_index = first_leaf + n // MAX_ITEMS
         item = items[each.uri]
-        item.hops += 1
+        if item.last_leaf < first_leaf:
+            item.hops += 1
+            rows.items[item.item_id] = item
+            rows.item_hop.append((rows.platform, item.item_id, leaf_index, item.hops))
         item.last_leaf = leaf_index
         # What the first event that knew it said stands; corrections come as events of their own.
         item.gtin = item.gtin or each.gtin
         item.produced = item.produced or each.produced
         item.expiry = item.expiry or each.expiry
-        if item.lot_item is None and each.lot_uri is not None:
-            item.lot_item = items[each.lot_uri].item_id
-        rows.items[item.item_id] = item
-        rows.item_hop.append((rows.platform, item.item_id, leaf_index, item.hops))
+        if each.lot_uri is not None:
+            _add_lot(each, item, items[each.lot_uri], rows)
+
+
+def _add_lot(told: ItemFacts, unit: Item, lot: Item, rows: Rows) -> None:
+    if unit.lot_item is None:
+        unit.lot_item = lot.item_id
+    if lot.is_new and lot.item_id not in rows.items:
+        # A lot that is only named by its units is interned too, with what they say of it.
+        lot.gtin, lot.produced, lot.expiry = told.gtin, told.produced, told.expiry
+        rows.items[lot.item_id] = lot
 
 
 def add_event(
@@ -63,11 +66,12 @@ def add_event(
     if view.event_type == "AggregationEvent":
         _add_stays(view, items, leaf_index, rows)
     if view.event_type == "TransformationEvent":
+        chained = set(item_uris(event))
         rows.transformation += [
             (rows.platform, leaf_index, items[uri].item_id, is_output)
             for uris, is_output in ((view.inputs, False), (view.outputs, True))
             for uri in dict.fromkeys(uris)
-            if uri in items
+            if uri in chained
         ]
 
 

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from trace.store.driver import Driver
 from trace.store.intake import Intake, Outcome
 from trace.store.log_state import LogState
 from trace.store.rows import HeadRow
+from trace.store.writing import Rows
 from trace.times import Clock, to_ms
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,11 @@ class Integrator:
         self._clock = clock
         self._state = LogState(platform, origin, item_secret)
         self._stale = True
+
+    @property
+    def size(self) -> int:
+        """Leaves that are known to be committed."""
+        return self._state.committed
 
     def load(self) -> None:
         """Know what is committed.
@@ -69,17 +74,14 @@ class Integrator:
             self._load(session)
         state = self._state
         before = state.size
-        state.load_tips(session, {each.payload.head.device for each in intakes})
         driver = Driver(session)
+        state.load_tips(driver, {each.payload.head.device for each in intakes})
         group = Group(driver, state, intakes, to_ms(self._clock.now()))
         outcomes = group.decide()
-        group.rows.write(driver)
-        for leaf_index in group.rows.corrected:
-            voiding.void(session, state.platform, leaf_index)
-        for leaf_index, positions in group.rows.erased:
-            voiding.erase(session, state.platform, leaf_index, positions)
+        self._write(group.rows, driver)
+        self._void(session, group.rows)
         if state.size != before:
-            self._swap_head(session, before)
+            self._swap_head(driver, before)
         return outcomes
 
     def committed(self) -> None:
@@ -94,18 +96,24 @@ class Integrator:
         except (SQLAlchemyError, OSError, LedgerError):
             logger.exception("state could not be read again; the next group tries")
 
+    def _write(self, rows: Rows, driver: Driver) -> None:
+        rows.write_ledger(driver)
+        rows.write_index(driver)
+
+    def _void(self, session: Session, rows: Rows) -> None:
+        for leaf_index in rows.corrected:
+            voiding.void(session, self._state.platform, leaf_index)
+        for leaf_index, positions in rows.erased:
+            voiding.erase(session, self._state.platform, leaf_index, positions)
+
     def _load(self, session: Session) -> None:
         self._state.load(session)
         self._stale = False
 
-    def _swap_head(self, session: Session, before: int) -> None:
+    def _swap_head(self, driver: Driver, before: int) -> None:
         state = self._state
-        moved = session.execute(
-            update(HeadRow)
-            .where(HeadRow.platform == state.platform, HeadRow.size == before)
-            .values(size=state.size, root=state.tree.root(), rcv_ms=state.rcv_ms)
-            .execution_options(synchronize_session=False)
-        )
+        values = (state.size, state.tree.root(), state.rcv_ms, state.platform, before)
+        moved = driver.update(HeadRow, ("size", "root", "rcv_ms"), ("platform", "size"), [values])
         # Another writer moved the head: this process is not the owner of the log and must not go on.
-        if moved.rowcount != 1:  # type: ignore[attr-defined]
+        if moved != 1:
             raise LedgerError(f"head is no longer at {before}: a second writer is at work")

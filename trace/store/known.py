@@ -103,7 +103,7 @@ class Known:
 
     def receipt(self, place: Place) -> Receipt:
         """The receipt of a payload that is recorded."""
-        return self._receipts[place.leaf_index]
+        return replace(self._receipts[place.leaf_index], new=False)
 
     def is_late(self, key_id: str, seq: int) -> bool:
         """Whether the device's log has gone past this number already."""
@@ -119,7 +119,7 @@ class Known:
                 self._places[key_id, tip.seq] = tip
         else:
             self._places[key_id, place.seq] = place
-        self._receipts[place.leaf_index] = replace(receipt, new=False)
+        self._receipts[place.leaf_index] = receipt
 
     def _beside(self, intakes: Sequence[Intake]) -> set[tuple[str, int]]:
         """Places to be read: above a device's tip there is nothing, and the tip itself is known."""
@@ -127,7 +127,7 @@ class Known:
         for each in intakes:
             head = each.payload.head
             tip = self._tips.get(head.device)
-            if tip is not None and head.seq <= tip.seq + 1:
+            if tip is not None and head.seq <= tip.seq:
                 wanted |= {(head.device, seq) for seq in range(head.seq - 1, head.seq + 2) if 0 < seq < tip.seq}
         return wanted
 

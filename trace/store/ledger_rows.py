@@ -151,18 +151,6 @@ def envelopes_at(session: Session, platform: int, indexes: list[int]) -> dict[in
     return {row[0]: _envelope(row) for row in session.execute(query)}
 
 
-def tip_of_device(session: Session, platform: int, key_id: str) -> Place | None:
-    """The device's payload of the highest sequence number."""
-    query = (
-        select(EnvelopeRow.seq, EnvelopeRow.leaf_index, EnvelopeRow.payload_hash, EnvelopeRow.prev)
-        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
-        .order_by(EnvelopeRow.seq.desc())
-        .limit(1)
-    )
-    row = session.execute(query).first()
-    return None if row is None else Place(*row)
-
-
 def gaps_of_device(session: Session, platform: int, key_id: str) -> list[Gap]:
     """What is missing in the device's chain below its highest sequence number, in order."""
     before = func.lag(EnvelopeRow.seq, 1, 0).over(order_by=EnvelopeRow.seq)

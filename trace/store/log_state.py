@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from trace.errors import LedgerError
 from trace.ledger.merkle import EMPTY_ROOT, Tree
 from trace.store import ledger_rows
+from trace.store.driver import Driver
 from trace.store.ledger_rows import KeyState, LogHead, Place
-from trace.store.rows import HeadRow, ItemRow
+from trace.store.rows import EnvelopeRow, HeadRow, ItemRow
 
 
 @dataclass
@@ -57,13 +58,12 @@ class LogState:
         newest = session.scalar(select(func.max(ItemRow.item_id)).where(ItemRow.platform == self.platform))
         self.next_item = int(newest or 0) + 1
 
-    def load_tips(self, session: Session, key_ids: Iterable[str]) -> None:
+    def load_tips(self, driver: Driver, key_ids: Iterable[str]) -> None:
         """Know the tips of these devices; of keys that are not registered there are none."""
-        for key_id in {*key_ids} - set(self.tips):
-            if key_id in self.keys:
-                place = ledger_rows.tip_of_device(session, self.platform, key_id)
-                if place is not None:
-                    self.tips[key_id] = place
+        unknown = [key_id for key_id in key_ids if key_id not in self.tips and key_id in self.keys]
+        columns = ("key_id", "seq", "leaf_index", "payload_hash", "prev")
+        for row in driver.newest(EnvelopeRow, columns, "key_id", "seq", self.platform, unknown):
+            self.tips[row[0]] = Place(*row[1:])
 
     def _grow(self, session: Session, stored: LogHead) -> None:
         # What was committed never changes: only what was appended since, here or by another process, is read.

@@ -230,10 +230,12 @@ class PendingRow(_Platform, Base):
     __tablename__ = "pending"
     token: Mapped[str] = mapped_column(String(32), primary_key=True)
     """Random, so that nobody reads these in an order: numbers would be committed out of it."""
+    key_id: Mapped[str] = mapped_column(String(64))
     parcel: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_us: Mapped[int] = mapped_column(_BIG)
+    """Unix microseconds: who asked first is first, within one batch too. No cursor ever moves along it."""
     outcome: Mapped[str | None] = mapped_column(Text)
     """JSON of the receipt or the refusal; none until then."""
-    asked_ms: Mapped[int] = mapped_column(_BIG)
 
 
 # ---- master data --------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ class Rows:
     stays: list["Ended | Begun"] = field(default_factory=list)
     """In the order of the log: what is packed and unpacked in one group ends where it began."""
 
-    def write(self, driver: Driver) -> None:
+    def write_ledger(self, driver: Driver) -> None:
+        """The ledger, and the state of its keys."""
         driver.insert(LeafRow, self.leaf)
         driver.insert(EnvelopeRow, self.envelope)
         driver.insert(DisclosureRow, self.disclosure)
@@ -63,6 +64,9 @@ class Rows:
         driver.insert(KeyRow, self.key)
         driver.update(KeyRow, ("revoked_leaf",), ("platform", "key_id"), self.key_revoked)
         driver.update(KeyRow, ("frozen_ms",), ("platform", "key_id"), self.key_frozen)
+
+    def write_index(self, driver: Driver) -> None:
+        """What can be computed again from the ledger."""
         self._write_items(driver)
         driver.insert(ItemHopRow, self.item_hop)
         driver.insert(EventRow, self.event)

@@ -33,9 +33,10 @@ def upgrade() -> None:
         "pending",
         sa.Column("platform", sa.Integer(), nullable=False),
         sa.Column("token", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=64), nullable=False),
         sa.Column("parcel", sa.LargeBinary(), nullable=False),
+        sa.Column("asked_us", _BIG, nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("asked_ms", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("platform", "token"),
     )
     for act in ("UPDATE", "DELETE"):
