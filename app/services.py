@@ -28,6 +28,9 @@ from trace.times import Clock
 
 logger = logging.getLogger(__name__)
 
+PUBLISH_AGAIN_S = 2
+"""After a publication that failed; the next commit may be hours away."""
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -125,13 +128,16 @@ class Services:
                 register_key(self.authority, signer.public, signer.issuer, role, now, party)
 
     def _publish_loop(self) -> None:
+        failed = False
         while True:
-            self._wake.wait()
+            self._wake.wait(PUBLISH_AGAIN_S if failed else None)
             self._wake.clear()
             try:
                 self.publish_now()
+                failed = False
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
+                failed = True
                 logger.exception("not published")
             if self._stopping:
                 return
