@@ -204,6 +204,27 @@ class Witness:
             assert self._tree.root(signed.size) == signed.root, f"the checkpoint over {signed.size} is of another log"
             self.published = max(self.published, signed.size)
 
+    def look_for_receipts(self) -> None:
+        """Which receipts have no leaf any more; nothing else is asked of the log."""
+        database = Database(self.url)
+        try:
+            with database.reading() as session:
+                indexes = [int(told["leaf_index"]) for told in self.receipts.values()]
+                envelopes = ledger_rows.envelopes_at(session, 1, indexes)
+        finally:
+            database.close()
+        for payload, told in self.receipts.items():
+            found = envelopes.get(int(told["leaf_index"]))
+            if found is None or found.payload_hash.hex() != payload:
+                self.lost.append(payload)
+
+    def forget_what_came_late(self) -> None:
+        """What was said while the disk died is not counted; a receipt that comes again is heard again."""
+        for name in ("acks", "seen"):
+            file = self.kept / name
+            if file.exists():
+                os.truncate(file, min(self._read.get(name, 0), file.stat().st_size))
+
     def check_all(self) -> None:
         """The whole audit, and that no payload is there twice."""
         self.check()
