@@ -114,8 +114,9 @@ class Nursery:
         self.pid = 0
 
     def words(self) -> str:
-        """The end of what was logged."""
-        return Path(self._log.name).read_text(errors="replace")[-3000:]
+        """Why a child failed, and the end of what was logged."""
+        failed = [str(each["error"]) for each in self._of("failed")]
+        return "\n".join([*failed, Path(self._log.name).read_text(errors="replace")[-3000:]])
 
     def close(self) -> None:
         if self.pid and not self.is_over():

@@ -1,8 +1,8 @@
 """The power goes: what was acknowledged is on the disk. And the disk is full.
 
-The data folder lies on an ext4 of its own, which FS_IOC_SHUTDOWN stops as a power cut does: what was not flushed is gone.
-Receipts that were there before count ("firm"); what comes while the disk dies does not. A control that flushes less must
-lose, or this shows nothing.
+The data folder lies on an ext4 of its own, which FS_IOC_SHUTDOWN stops as a power cut does: what was not flushed is
+gone. Receipts that were there before count ("firm"); what comes while the disk dies does not. A control that flushes
+less must lose, or this shows nothing.
 """
 
 import os

@@ -7,10 +7,15 @@
     index     event, hop, item, key, containment and transformation rows say what the envelopes say
     tree      head and every checkpoint, with its signature
 
+An audit may go on from a checkpoint that an earlier one found in order (`resume`). Of the leaves before it, everything
+that a leaf commits to is still read and hashed again: record, item chain, envelope, root. What was decided from those
+same bytes is not decided again (form of the payload, signature, right to sign), and what no leaf commits to is not
+looked at: disclosures, and event, hop, containment and transformation rows.
+
 Reads only. Erased disclosures are no fault; they are counted, and what only they told is not looked at.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -19,7 +24,7 @@ from trace.epcis.events import EventView, view
 from trace.errors import NotFoundError, TraceError
 from trace.graph import Containment
 from trace.ledger.canonical import canonical
-from trace.ledger.checkpoint import open_checkpoint, parse_verifier_key
+from trace.ledger.checkpoint import Checkpoint, open_checkpoint, parse_verifier_key
 from trace.ledger.disclosure import Disclosure, item_uris, rebuild
 from trace.ledger.envelope import pae
 from trace.ledger.keys import PublicKey
@@ -83,9 +88,15 @@ class Audit:
     log_key: str
     """Verifier key that checkpoints must be signed by."""
     item_secret: bytes = field(repr=False)
+    on_progress: Callable[[int], None] = lambda leaves: None
+    """Told how many leaves are done, some hundred at a time."""
     leaves: int = 0
     erased: int = 0
+    """Disclosures that are gone, of the leaves that were looked at whole."""
     checkpoints: int = 0
+    audited: Checkpoint | None = None
+    """The newest checkpoint that agrees with the leaves: where the next audit may go on, if this one found nothing."""
+    since: Checkpoint | None = None
     _keys: dict[str, _Key] = field(default_factory=dict)
     _devices: dict[str, dict[int, _Sent]] = field(default_factory=dict)
     """Key id to seq to what was sent."""
@@ -99,6 +110,19 @@ class Audit:
     _last_rcv_ms: int = 0
     _tree: Tree = field(default_factory=Tree)
 
+    def size(self, session: Session) -> int:
+        """How many leaves the head counts; 0 when there is none."""
+        head = ledger_rows.head(session, self.platform)
+        return 0 if head is None else head.size
+
+    def resume(self, note: str) -> None:
+        """Go on from the checkpoint that an earlier audit ended with (`audited`).
+
+        Raises: the TraceError that says why it is no checkpoint of this log.
+        """
+        _, key = parse_verifier_key(self.log_key)
+        self.since = open_checkpoint(note, self.origin, key)
+
     def findings(self, session: Session) -> Iterator[Finding]:
         """Every contradiction, in the order of the log; last what concerns no single leaf.
 
@@ -106,6 +130,11 @@ class Audit:
         """
         batch: list[tuple[StoredLeaf, Leaf]] = []
         for stored in ledger_rows.leaves(session, self.platform):
+            if self.since is not None and stored.index == self.since.size:
+                # What follows is looked at whole.
+                yield from self._entries(session, batch)
+                batch = []
+                self._take_graph(session, stored.index)
             if stored.index != self.leaves:
                 # Nothing behind a hole can be placed in the tree.
                 yield from self._entries(session, batch)
@@ -128,6 +157,7 @@ class Audit:
                 yield from self._entries(session, batch)
                 batch = []
         yield from self._entries(session, batch)
+        yield from self._since_last(session)
         yield from self._device_chains()
         yield from self._item_rows(session)
         yield from self._key_rows(session)
@@ -165,12 +195,18 @@ class Audit:
 
     def _entries(self, session: Session, batch: list[tuple[StoredLeaf, Leaf]]) -> Iterator[Finding]:
         indexes = [stored.index for stored, _ in batch]
-        stored_now = _Stored(
-            ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored, _ in batch]),
-            ledger_rows.stored_disclosures(session, self.platform, indexes),
-            trace_rows.events_at(session, self.platform, indexes),
-            trace_rows.event_bodies(session, self.platform, indexes),
-            trace_rows.hops_at(session, self.platform, indexes),
+        known = bool(indexes) and self._was_audited(indexes[0])
+        envelopes = ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored, _ in batch])
+        stored_now = (
+            _Stored(envelopes, {}, {}, {}, {})
+            if known
+            else _Stored(
+                envelopes,
+                ledger_rows.stored_disclosures(session, self.platform, indexes),
+                trace_rows.events_at(session, self.platform, indexes),
+                trace_rows.event_bodies(session, self.platform, indexes),
+                trace_rows.hops_at(session, self.platform, indexes),
+            )
         )
         for stored, leaf in batch:
             if stored.envelope_leaf != stored.index - leaf.part + 1:
@@ -185,6 +221,10 @@ class Audit:
                     yield Finding(stored.index, str(error))
             # Known even if its own entry is bad, so that one bad entry is not reported as a hundred.
             self._learn_key(stored.index, leaf)
+        self.on_progress(self.leaves)
+
+    def _was_audited(self, index: int) -> bool:
+        return self.since is not None and index < self.since.size
 
     def _entry(self, index: int, leaf: Leaf, stored: StoredEnvelope, tables: _Stored) -> Iterator[Finding]:
         envelope = stored.envelope
@@ -194,6 +234,9 @@ class Audit:
             yield Finding(index, "payload does not give the stored payload hash")
         if (stored.seq, stored.prev, stored.rcv_ms) != (leaf.seq, leaf.prev, leaf.rcv_ms):
             yield Finding(index, "columns seq, prev, rcv of the envelope do not repeat the leaf")
+        if self._was_audited(index):
+            self._devices.setdefault(leaf.device, {})[leaf.seq] = _Sent(index, envelope.payload_hash, leaf.prev)
+            return
         payload = parse_payload(envelope)
         head = payload.head
         said = (leaf.origin, leaf.kind, leaf.issuer, leaf.device, leaf.seq, leaf.prev)
@@ -323,7 +366,26 @@ class Audit:
             for uris, is_output in ((event.inputs, False), (event.outputs, True)):
                 self._made |= {(index, uri, is_output) for uri in uris if uri in items}
 
+    def _take_graph(self, session: Session, size: int) -> None:
+        """What the index says of the leaves before `size` is believed, or nothing behind them could be compared."""
+        self._inside = Containment.before(size, trace_rows.all_stays(session, self.platform))
+        self._made = {made for made in trace_rows.all_makings(session, self.platform) if made[0] < size}
+
     # ---- what concerns the whole log ------------------------------------------------------------
+
+    def _since_last(self, session: Session) -> Iterator[Finding]:
+        if self.since is None:
+            return
+        if self.since.size >= self.leaves:
+            self._take_graph(session, self.leaves)
+        if self.since.size > self.leaves:
+            yield Finding(None, f"{self.since.size} leaves were audited before, {self.leaves} are stored")
+        elif self._tree.root(self.since.size) != self.since.root:
+            yield Finding(
+                None,
+                f"the first {self.since.size} leaves do not give the root that was audited before; "
+                "an audit of the whole log says more",
+            )
 
     def _device_chains(self) -> Iterator[Finding]:
         for key_id, chain in self._devices.items():
@@ -401,3 +463,5 @@ class Audit:
                 yield Finding(None, f"a checkpoint over {opened.size} leaves was signed, {self.leaves} are stored")
             elif self._tree.root(opened.size) != opened.root:
                 yield Finding(None, f"the first {opened.size} leaves do not give the root that was signed")
+            else:
+                self.audited = opened
