@@ -141,6 +141,11 @@ class Audit:
                 yield Finding(self.leaves, f"missing: the next stored leaf is {stored.index}")
                 return
             self.leaves += 1
+            mistyped = _mistyped(record=(stored.record, str), leaf_hash=(stored.leaf_hash, bytes))
+            if mistyped:
+                yield Finding(stored.index, mistyped)
+                self._tree.append(bytes(32))  # the place is taken; the root will not agree
+                continue
             # What the tree is built from is the record as stored, never the hash column.
             self._tree.append(record_hash(stored.record))
             if record_hash(stored.record) != stored.leaf_hash:
@@ -214,6 +219,8 @@ class Audit:
             envelope = stored_now.envelopes.get(stored.envelope_leaf)
             if envelope is None:
                 yield Finding(stored.index, "its envelope is missing")
+            elif mistyped := _mistyped(**_typed(envelope)):
+                yield Finding(stored.index, mistyped)
             else:
                 try:
                     yield from self._entry(stored.index, leaf, envelope, stored_now)
@@ -321,6 +328,10 @@ class Audit:
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         whole: list[Disclosure] = []
         for each in stored:
+            mistyped = _mistyped(position=(each.position, int), text=(each.text, str))
+            if mistyped:
+                yield Finding(index, f"disclosure {each.position}: {mistyped}")
+                continue
             try:
                 disclosure = Disclosure.parse(each.text)
             except TraceError as error:
@@ -465,3 +476,24 @@ class Audit:
                 yield Finding(None, f"the first {opened.size} leaves do not give the root that was signed")
             else:
                 self.audited = opened
+
+
+def _typed(stored: StoredEnvelope) -> dict[str, tuple[object, type]]:
+    envelope = stored.envelope
+    return {
+        "payload_type": (envelope.payload_type, str),
+        "payload": (envelope.payload, bytes),
+        "key_id": (envelope.key_id, str),
+        "signature": (envelope.signature, bytes),
+        "payload_hash": (stored.payload_hash, bytes),
+        "seq": (stored.seq, int),
+    }
+
+
+def _mistyped(**columns: tuple[object, type]) -> str:
+    """Which columns hold no value of their type (SQLite takes any in any); empty when all are right."""
+    return "; ".join(
+        f"column {name} holds {type(value).__name__}, expected {wanted.__name__}"
+        for name, (value, wanted) in columns.items()
+        if not isinstance(value, wanted)
+    )

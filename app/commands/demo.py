@@ -32,7 +32,7 @@ from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
+OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new", "audited.checkpoint")
 """Not `server.lock`: whoever deletes it lets a second server in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
@@ -40,6 +40,7 @@ OUR_FOLDERS = {
         "authority.key",
         "attestation.key",
         "log.key",
+        *(f"{name}.key.new" for name in ("authority", "attestation", "log")),
         *_SECRETS,
         "item.new",
         "web.new",
