@@ -152,7 +152,6 @@ class Witness:
     """Payload hashes that were acknowledged and are not in the log."""
     published: int = 0
     _tree: Tree = field(default_factory=Tree)
-    _payloads: set[bytes] = field(default_factory=set)
     _read: dict[str, int] = field(default_factory=dict)
     _checked: set[str] = field(default_factory=set)
 
@@ -265,13 +264,17 @@ def witness(kind: Kind, folder: Path, kept: Path) -> Witness:
 
 
 @contextmanager
-def fault(thread: int, call: str, what: str, nth: int, log: Path) -> Iterator[None]:
-    """`what` (`error=EIO`, `signal=KILL`) at the n-th `call` of this thread, from here to the end of the block."""
+def fault(thread: int, call: str, what: str, nth: int, log: Path, *, whole: bool = False) -> Iterator[None]:
+    """`what` (`error=EIO`, `signal=KILL`) at the n-th `call` of this thread, from here to the end of the block.
+
+    `whole`: of each thread of this process; strace counts for each on its own.
+    """
     if shutil.which("strace") is None:
         missing("strace")
     log.unlink(missing_ok=True)
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:{what}:when={nth}"]
     strace = subprocess.Popen(
-        ["strace", "-p", str(thread), "-o", str(log), "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={nth}"],
+        ["strace", *(["-f"] if whole else []), "-p", str(thread), "-o", str(log), *inject],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

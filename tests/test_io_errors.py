@@ -9,10 +9,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.services import open_services
+from app.settings import read_settings
+from tests.build import ORIGIN, event_of, item_uri, private_key, pseudonym
 from tests.durability import KINDS, Json, Kind, Nursery, Witness, calls_made, fault, nursery, struck, witness
-from tests.running import wait_until
+from tests.running import Process, free_port, wait_until
+from trace.observe import Device
+from trace.register import register_key
+from trace.times import SystemClock, format_utc
 
 DISK = ("pwrite64", "fdatasync", "fsync", "ftruncate", "pread64", "openat", "unlink", "fallocate")
 """Calls that can fail under an open database. An append makes pwrite64 and fdatasync, the others when it has to.
@@ -21,6 +28,7 @@ Not fcntl: a lock on a local disk is memory of the kernel and gives neither EIO 
 lock back says "locking protocol" until it is started again.)
 """
 START = (*DISK, "write", "rename", "link", "mkdir", "fchown", "flock")
+PARCEL = {"Content-Type": "application/json"}
 ERRORS = ("EIO", "ENOSPC")
 CHECKPOINTING = ("PRAGMA wal_autocheckpoint=1",)
 """Each commit writes the database file too, which otherwise happens every thousand pages."""
@@ -116,6 +124,49 @@ def test_the_publisher_survives_an_error_of_every_call_and_tries_again(
     platform.end()
     watch.check_all()
     assert watch.published == len(watch)
+
+
+# ---- a real server ----------------------------------------------------------------------------------------
+
+
+@errors
+@kinds
+def test_a_server_whose_disk_fails_says_so_goes_on_and_gives_one_receipt(
+    tmp_path: Path, kind: Kind, error: str
+) -> None:
+    data, log, port = tmp_path / "data", tmp_path / "strace", free_port()
+    data.mkdir()
+    (data / "suyuan.toml").write_text(f'database = "{kind.url(data)}"\norigin = "{ORIGIN}"\n')
+    key, issuer = private_key("station"), pseudonym("station")
+    with open_services(read_settings(environ={}, data=data), SystemClock()) as services:
+        register_key(services.authority, key.public, issuer, "device", services.clock.now())
+    device = Device(key, issuer, ORIGIN)
+    server = Process(tmp_path / "server.log", "app", "serve", "--data", str(data), "--port", str(port))
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            wait_until(lambda: _answers(client), "the server")
+            worker = int((data / "server.lock").read_text())
+            for call in ("pwrite64", "fdatasync"):
+                now = SystemClock().now()
+                parcel = device.sign(event_of([item_uri("A1")], eventTime=format_utc(now)), at=now).to_bytes()
+                with fault(worker, call, f"error={error}", 1, log, whole=True):
+                    answer = client.post("/capture", content=parcel, headers=PARCEL)
+                assert struck(log)
+                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), answer.text
+                told_plainly({"status": 503, "told": answer.json()})
+                again = [client.post("/capture", content=parcel, headers=PARCEL) for _ in range(2)]
+                assert [each.status_code for each in again] == [201, 200]
+                assert again[0].json() == again[1].json()
+            assert int((data / "server.lock").read_text()) == worker, "it went on"
+    finally:
+        server.stop()
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 # ---- kill at a call ---------------------------------------------------------------------------------------
