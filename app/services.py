@@ -38,6 +38,8 @@ CHECKPOINT_PAUSE_S = 0.2
 """Between two checkpoints at least: each takes the write lock for some flushes."""
 WITNESSED_PAUSE_S = 1.0
 """The same with witnesses, so that each checkpoint can be cosigned before the next."""
+PUBLISH_AGAIN_S = 2
+"""After a publication that failed; the next commit may be hours away."""
 
 
 @dataclass(frozen=True)
@@ -208,14 +210,17 @@ class Services:
                 register_key(self.authority, signer.public, signer.issuer, role, now, party)
 
     def _publish_loop(self) -> None:
+        failed = False
         while True:
-            self._wake.wait()
+            self._wake.wait(PUBLISH_AGAIN_S if failed else None)
             self._wake.clear()
             try:
                 if self.fork is None:
                     self.publish_now()
+                failed = False
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
+                failed = True
                 logger.exception("not published")
             if self._stopping:
                 return

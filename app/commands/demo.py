@@ -33,7 +33,8 @@ from trace.times import SetClock, SystemClock
 ROOT = Path(__file__).resolve().parents[2]
 
 _HEAD = ("second-head.note", "second-head.note.new")
-OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new", *_HEAD)
+_BASE = ("suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm")
+OURS = ("demo.filled", *_BASE, "demo.new", "audited.checkpoint", *_HEAD)
 """Not `server.lock`: whoever deletes it lets a second server in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
@@ -41,6 +42,7 @@ OUR_FOLDERS = {
         "authority.key",
         "attestation.key",
         "log.key",
+        *(f"{name}.key.new" for name in ("authority", "attestation", "log")),
         *_SECRETS,
         "item.new",
         "web.new",
