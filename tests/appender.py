@@ -89,7 +89,7 @@ def run(
     with open_services(Settings(Path(data), ORIGIN, database), SystemClock()) as services:
         known = [Terminal(services, Path(kept), n) for n in range(max(terminals, 1))]
         threads = {thread.name: thread.native_id for thread in threading.enumerate()}
-        say("ready", sequencer=threads["sequencer"], publisher=threads["publisher"])
+        say("ready", sequencer=threads.get("sequencer"), publisher=threads.get("publisher"))
         if terminals:
             threading.Thread(target=read_checkpoints, args=(services, Path(kept)), daemon=True).start()
             for terminal in known:
