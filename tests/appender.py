@@ -13,6 +13,7 @@ the next lines say, one command a line. What terminals and readers know lies in 
     seen       every checkpoint that a reader could get
 """
 
+import ctypes
 import json
 import os
 import random
@@ -39,6 +40,8 @@ from trace.register import register_key
 from trace.store import ledger_rows
 from trace.times import SystemClock
 
+PR_SET_PTRACER = 0x59616D61
+"""Linux, include/uapi/linux/prctl.h."""
 ITEMS = 30
 """Things that the terminals pass on among each other."""
 
@@ -74,6 +77,8 @@ def run(
     data: str, database: str, kept: str, terminals: int = 0, pragmas: tuple[str, ...] = (), await_tracer: bool = False
 ) -> None:
     """One child. `pragmas` weaken the database behind the platform's back, for negative controls."""
+    # Where only parents may trace their children: this one may be traced by anybody of the same user.
+    ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)
     if await_tracer:
         parent = os.getppid()
         while os.getppid() == parent and "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
@@ -84,7 +89,7 @@ def run(
     with open_services(Settings(Path(data), ORIGIN, database), SystemClock()) as services:
         known = [Terminal(services, Path(kept), n) for n in range(max(terminals, 1))]
         threads = {thread.name: thread.native_id for thread in threading.enumerate()}
-        say("ready", sequencer=threads["sequencer"], publisher=threads["publisher"])
+        say("ready", sequencer=threads.get("sequencer"), publisher=threads.get("publisher"))
         if terminals:
             threading.Thread(target=read_checkpoints, args=(services, Path(kept)), daemon=True).start()
             for terminal in known:

@@ -696,6 +696,13 @@ def test_what_is_no_checkpoint_of_this_log_is_nothing_to_go_on_from(told: Servic
         auditor(told).resume(other)
 
 
+def test_packing_that_was_only_seen_moves_nothing(world: World) -> None:
+    plant = world.firm("plant")
+    world.pack(plant, case_code(SSCC), [item_code("A1")])
+    world.pack(plant, case_code(SSCC), [item_code("A1")], action="OBSERVE")
+    assert world.audit()[0] == []
+
+
 def test_packing_is_followed_across_the_last_checkpoint(world: World) -> None:
     plant = world.firm("plant")
     world.scan(plant, item_code("A1"), "packing", action="ADD")

@@ -15,7 +15,18 @@ import pytest
 from app.services import open_services
 from app.settings import read_settings
 from tests.build import ORIGIN, event_of, item_uri, private_key, pseudonym
-from tests.durability import KINDS, Json, Kind, Nursery, Witness, calls_made, fault, nursery, struck, witness
+from tests.durability import (
+    Json,
+    Kind,
+    Nursery,
+    Witness,
+    calls_made,
+    fault,
+    kinds_in_data,
+    nursery,
+    struck,
+    witness,
+)
 from tests.running import Process, free_port, wait_until
 from trace.observe import Device
 from trace.register import register_key
@@ -33,7 +44,6 @@ ERRORS = ("EIO", "ENOSPC")
 CHECKPOINTING = ("PRAGMA wal_autocheckpoint=1",)
 """Each commit writes the database file too, which otherwise happens every thousand pages."""
 
-kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 errors = pytest.mark.parametrize("error", ERRORS)
 
 
@@ -69,7 +79,7 @@ def told_plainly(answer: Json) -> None:
 
 @errors
 @pytest.mark.parametrize("pragmas", [(), CHECKPOINTING], ids=["commit", "commit and checkpoint"])
-@kinds
+@kinds_in_data
 def test_an_append_survives_an_error_of_every_call(
     tmp_path: Path, platform: Nursery, kind: Kind, pragmas: tuple[str, ...], error: str
 ) -> None:
@@ -100,7 +110,7 @@ def test_an_append_survives_an_error_of_every_call(
 
 
 @errors
-@kinds
+@kinds_in_data
 def test_the_publisher_survives_an_error_of_every_call_and_tries_again(
     tmp_path: Path, platform: Nursery, kind: Kind, error: str
 ) -> None:
@@ -130,7 +140,7 @@ def test_the_publisher_survives_an_error_of_every_call_and_tries_again(
 
 
 @errors
-@kinds
+@kinds_in_data
 def test_a_server_whose_disk_fails_says_so_goes_on_and_gives_one_receipt(
     tmp_path: Path, kind: Kind, error: str
 ) -> None:
@@ -173,7 +183,7 @@ def _answers(client: httpx.Client) -> bool:
 
 
 @pytest.mark.parametrize("who", ["sequencer", "publisher"])
-@kinds
+@kinds_in_data
 def test_kill_9_at_every_call_that_writes_loses_and_doubles_nothing(
     tmp_path: Path, platform: Nursery, kind: Kind, who: str
 ) -> None:
@@ -240,7 +250,7 @@ def first_starts(folder: Path, platform: Nursery, kind: Kind, amount: int | None
     return len(points)
 
 
-@kinds
+@kinds_in_data
 def test_a_first_start_that_fails_or_is_killed_is_followed_by_a_good_one(
     tmp_path: Path, platform: Nursery, kind: Kind
 ) -> None:
@@ -249,7 +259,7 @@ def test_a_first_start_that_fails_or_is_killed_is_followed_by_a_good_one(
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@kinds
+@kinds_in_data
 def test_a_first_start_that_fails_or_is_killed_anywhere_is_followed_by_a_good_one(
     tmp_path: Path, platform: Nursery, kind: Kind
 ) -> None:

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability import KINDS, Kind, Nursery, nursery, witness
+from tests.durability import Kind, Nursery, kinds, nursery, witness
 
 TERMINALS = 4
 EACH_LOG = 500
 """Cycles on one log; then a new one, so that first starts are hit too."""
-
-kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 def kill_cycles(platform: Nursery, kind: Kind, folder: Path, cycles: int, seed: int) -> int:

@@ -13,15 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.disk import Disk, disk
-from tests.durability import KINDS, Kind, Nursery, Witness, nursery, witness
+from tests.durability import KINDS, Kind, Nursery, Witness, kinds_in_data, nursery, witness
 
 TERMINALS = 4
 EACH_DISK = 100
 """Cycles on one disk; then a new one, so that first starts are hit too."""
 LESS = ("PRAGMA synchronous=NORMAL",)
 """SQLite then flushes its log at checkpoints only, not at commits."""
-
-kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 def cut(platform: Nursery, machine: Disk, watch: Witness, pause_s: float) -> int:
@@ -62,7 +60,7 @@ def power_cuts(platform: Nursery, kind: Kind, folder: Path, cycles: int, seed: i
     return firm
 
 
-@kinds
+@kinds_in_data
 def test_5_power_cuts_lose_and_double_nothing(tmp_path: Path, kind: Kind) -> None:
     with nursery(tmp_path) as platform:
         assert power_cuts(platform, kind, tmp_path, 5, seed=5) > 0
@@ -70,7 +68,7 @@ def test_5_power_cuts_lose_and_double_nothing(tmp_path: Path, kind: Kind) -> Non
 
 @pytest.mark.long
 @pytest.mark.timeout(3 * 3600)
-@kinds
+@kinds_in_data
 def test_1000_power_cuts_lose_and_double_nothing(tmp_path: Path, kind: Kind) -> None:
     with nursery(tmp_path) as platform:
         assert power_cuts(platform, kind, tmp_path, 1000, seed=1000) > 1000
@@ -92,7 +90,7 @@ def test_a_log_that_is_not_flushed_at_commits_loses_what_it_acknowledged(tmp_pat
         assert 0 < len(watch.lost) <= firm
 
 
-@kinds
+@kinds_in_data
 def test_a_full_disk_is_told_and_survived(tmp_path: Path, kind: Kind) -> None:
     with nursery(tmp_path) as platform, disk(tmp_path, 24) as machine:
         watch = witness(kind, machine.place, tmp_path / "kept")
