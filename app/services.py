@@ -1,4 +1,6 @@
-"""What one server process holds: database, sequencer, publisher, keys. Built once, closed once.
+"""What one server process holds: database, sequencer, publisher, secrets, the signer's address. Built and closed once.
+
+Private keys are not among it: the signer has them, and signs for `authority`, `attestation` and the publisher.
 
 The demo's story and the web application are both built on this, so that the story goes through the same doors.
 """
@@ -15,9 +17,12 @@ from pathlib import Path
 
 from app.database import Database, only_process
 from app.settings import Settings
+from app.signing import SignerKeys, platform_signer, signer_keys
+from signer.client import SignerClient
 from trace.capture import PlatformSigner
+from trace.errors import UnavailableError
 from trace.ledger.checkpoint import verifier_key
-from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.keys import SigningKey, fsync_folder
 from trace.ledger.merkle import Tree
 from trace.publish import Publisher
 from trace.query import Log
@@ -30,12 +35,9 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Keys:
-    """The platform's own secrets, files of mode 0600 in `keys/`."""
+class Secrets:
+    """What the web process itself must know, files of mode 0600 in `keys/`."""
 
-    authority: PrivateKey
-    attestation: PrivateKey
-    log: PrivateKey
     item_secret: bytes
     link_secret: bytes
     """Marks the Digital Links that we issue."""
@@ -47,12 +49,14 @@ class Keys:
 class Services:
     """The running parts. Use `open_services`."""
 
-    def __init__(self, settings: Settings, clock: Clock, database: Database, keys: Keys) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, database: Database, secrets: Secrets, keys: SignerKeys
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.database = database
-        self.web_secret = keys.web_secret
-        self.link_keys = (keys.link_secret,)
+        self.web_secret = secrets.web_secret
+        self.link_keys = (secrets.link_secret,)
         self.reading = database.reading
         self.writing = database.writing
         self.zone_offset = timedelta(minutes=settings.zone_offset_minutes)
@@ -62,11 +66,11 @@ class Services:
             settings.platform,
             settings.origin,
             verifier_key(settings.origin, keys.log.public),
-            keys.item_secret,
+            secrets.item_secret,
         )
-        self.sequencer = Sequencer(settings.platform, settings.origin, keys.item_secret, database.writing, clock)
-        self.authority = self._signer(keys.authority, keys.authority_issuer)
-        self.attestation = self._signer(keys.attestation, keys.platform_issuer)
+        self.sequencer = Sequencer(settings.platform, settings.origin, secrets.item_secret, database.writing, clock)
+        self.authority = self._signer(keys.authority, secrets.authority_issuer)
+        self.attestation = self._signer(keys.attestation, secrets.platform_issuer)
         self._publisher = Publisher(settings.platform, keys.log)
         self._wake = threading.Event()
         self._stopping = False
@@ -79,7 +83,7 @@ class Services:
         """The day on the city's wall clock."""
         return (moment + self.zone_offset).date()
 
-    def _signer(self, key: PrivateKey, issuer: str) -> PlatformSigner:
+    def _signer(self, key: SigningKey, issuer: str) -> PlatformSigner:
         return PlatformSigner(
             key, issuer, self.settings.origin, self.settings.platform, self.database.reading, self.sequencer
         )
@@ -130,6 +134,12 @@ class Services:
             self._wake.clear()
             try:
                 self.publish_now()
+            except UnavailableError as error:
+                # The signer is being started again: nothing else will wake us for what waits.
+                logger.warning("not published now: %s", error)
+                if not self._stopping:
+                    self._wake.wait(error.retry_after_s)
+                    self._wake.set()
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
                 logger.exception("not published")
@@ -138,37 +148,35 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings, clock: Clock) -> Iterator[Services]:
+def open_services(settings: Settings, clock: Clock, *, watched_signer: bool = False) -> Iterator[Services]:
     """Everything, started; stopped at the end of the block.
 
-    Raises: AlreadyRunningError when another process owns the data folder.
+    A signer that nobody has started is started for the block, unless somebody else watches it (`watched_signer`).
+    Raises: AlreadyRunningError when another process owns the data folder; UnavailableError when there is no signer
+    and its public keys are not known yet; LedgerError when the signer is another platform's.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(only_process(settings.data))
+        if not watched_signer:
+            stack.enter_context(platform_signer(settings))
+        client = SignerClient(settings.signer_socket)
+        stack.callback(client.close)
+        secrets = load_secrets(settings.keys)
+        keys = signer_keys(settings, client)
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
-        services = Services(settings, clock, database, load_keys(settings.keys))
+        services = Services(settings, clock, database, secrets, keys)
         stack.callback(services.close)
         services.start()
         yield services
 
 
-def load_keys(folder: Path) -> Keys:
-    """The platform's keys, made at the first start."""
+def load_secrets(folder: Path) -> Secrets:
+    """The platform's secrets, made at the first start."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def private(name: str) -> PrivateKey:
-        path = folder / f"{name}.key"
-        if not path.exists():
-            PrivateKey.generate().save(path)
-        return PrivateKey.load(path)
-
-    return Keys(
-        authority=private("authority"),
-        attestation=private("attestation"),
-        log=private("log"),
+    return Secrets(
         item_secret=bytes.fromhex(_secret(folder / "item.secret", 32)),
         link_secret=bytes.fromhex(_secret(folder / "link.secret", 32)),
         web_secret=bytes.fromhex(_secret(folder / "web.secret", 32)),

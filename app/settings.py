@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from signer.users import is_user
+
 ROOT = Path(__file__).resolve().parents[1]
 
 MAX_OFFSET_MINUTES = 840
@@ -37,6 +39,10 @@ class Settings:
     """SQLAlchemy URL."""
     zone_offset_minutes: int = 480
     """Offset of the platform's wall clock; no daylight saving in China."""
+    signer_user: str | None = None
+    """Started as root: the user that holds the keys."""
+    web_user: str | None = None
+    """Started as root: the user that serves."""
     demo_state: Path | None = None
     """Set by `./suyuan demo` alone: the file that says whether the demo is ready."""
 
@@ -49,13 +55,25 @@ class Settings:
 
     @property
     def keys(self) -> Path:
+        """Secrets of the web process, and the public keys of its signer."""
         return self.data / "keys"
+
+    @property
+    def signer_folder(self) -> Path:
+        """The private keys; the web process has no business there."""
+        return self.data / "signer"
+
+    @property
+    def signer_socket(self) -> Path:
+        return self.data / "run" / "signer.sock"
 
 
 _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
     "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
     "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
+    "signer_user": "a user of this machine other than root, like suyuan-signer or 1200",
+    "web_user": "a user of this machine other than root, like suyuan or 1201",
     "demo_state": "set by the demo alone",
 }
 DEFAULT_ORIGIN = "suyuan.yunqiao.example"
@@ -99,4 +117,28 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     if re.fullmatch(r"-?\d{1,3}", offset, re.ASCII) is None or abs(int(offset)) > MAX_OFFSET_MINUTES:
         raise SettingsError(f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}")
     state = values.get("demo_state")
-    return Settings(data, origin, database, int(offset), None if state is None else Path(state))
+    return Settings(
+        data,
+        origin,
+        database,
+        int(offset),
+        *_users(values),
+        demo_state=None if state is None else Path(state),
+    )
+
+
+def _users(values: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Both or none, and two."""
+    found = []
+    for name in ("signer_user", "web_user"):
+        told = values.get(name)
+        if told is not None and not is_user(str(told)):
+            raise SettingsError(f"setting {name} {str(told)!r}: expected {_NAMES[name]}")
+        found.append(None if told is None else str(told))
+    signer, web = found
+    if (signer is None) != (web is None):
+        missing = "signer_user" if signer is None else "web_user"
+        raise SettingsError(f"setting {missing}: missing; a signer of its own needs signer_user and web_user")
+    if signer is not None and signer == web:
+        raise SettingsError(f"setting web_user {web!r}: expected another user than signer_user")
+    return signer, web

@@ -22,7 +22,7 @@ from trace.identifiers.uris import key_from_uri, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.disclosure import Disclosure, item_uris, pointers, rebuild
 from trace.ledger.envelope import Parcel, pae
-from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.keys import PublicKey, SigningKey
 from trace.ledger.payload import Hop, KeyRegistration, Signer, parse_payload
 from trace.store import ledger_rows, master_rows
 from trace.store.sequencer import Intake, ItemFacts, Receipt, Sequencer
@@ -79,7 +79,7 @@ class PlatformSigner:
     """
 
     def __init__(
-        self, key: PrivateKey, issuer: str, origin: str, platform: int, reading: Callable[[], Any], sequencer: Sequencer
+        self, key: SigningKey, issuer: str, origin: str, platform: int, reading: Callable[[], Any], sequencer: Sequencer
     ) -> None:
         """`reading()` opens a session for reading as a context manager."""
         self._key = key

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from trace.ledger.keys import PrivateKey
+from trace.ledger.keys import SigningKey
 from trace.ledger.leaf import record_hash
 from trace.ledger.merkle import Tree
 from trace.store import ledger_rows
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """Signs heads of one log. Owns a tree of its own, built only from what was read back."""
 
-    def __init__(self, platform: int, log_key: PrivateKey) -> None:
+    def __init__(self, platform: int, log_key: SigningKey) -> None:
         self._platform = platform
         self._key = log_key
         self._tree = Tree()

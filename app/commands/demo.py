@@ -26,26 +26,33 @@ from app.commands.options import data_option, require_free_port, settings_or_exi
 from app.database import AlreadyRunningError, only_process
 from app.demo.fill import SignIn, enrol_station, epc_of, fill, make_accounts, story_begins
 from app.services import open_services
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.users import divide
+from trace.errors import UnavailableError
 from trace.ledger.keys import PrivateKey
 from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
 OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
-"""Not `server.lock`: whoever deletes it lets a second server in."""
+"""Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
     "keys": (
-        "authority.key",
-        "attestation.key",
-        "log.key",
+        "platform.pub",
+        "platform.pub.new",
         *_SECRETS,
         "item.new",
         "web.new",
         "authority.new",
         "platform.new",
     ),
+    "signer": tuple(
+        f"{name}{end}"
+        for name in ("authority.key", "attestation.key", "log.key", "signed-head")
+        for end in ("", ".new")
+    ),
+    "run": ("signer.sock",),
     "edge": ("station.key", "issuer", "stations.toml", "outbox.db", "outbox.db-wal", "outbox.db-shm", "scanner", "uhf"),
     "log": ("server.log", "scanner.log", "uhf.log", "station.log"),
 }
@@ -104,6 +111,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
     """Database, story, station key and accounts."""
     if settings.database != f"sqlite:///{settings.data / 'suyuan.sqlite'}":
         raise click.ClickException("setting database is for serve; a demo keeps its own database in its folder")
+    os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     try:
         # Nothing is changed or deleted under a running server.
@@ -111,6 +119,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
             first = _make_room(settings.data, reset)
             (settings.data / "demo.json").write_text('{"ready": false}\n', encoding="utf-8")
         now = SystemClock().now()
+        divide(settings)
         clock = SetClock(story_begins(now, timedelta(minutes=settings.zone_offset_minutes)) if first else now)
         with open_services(settings, clock) as services:
             if first:
@@ -119,7 +128,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
                 _make_station(settings, services)
                 (settings.data / "demo.filled").write_text(f"{now.isoformat()}\n", encoding="utf-8")
             return make_accounts(services)
-    except AlreadyRunningError as error:
+    except (AlreadyRunningError, SettingsError, UnavailableError) as error:
         raise click.ClickException(str(error)) from error
 
 

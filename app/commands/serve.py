@@ -9,8 +9,12 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from app.commands.options import data_option, require_free_port, settings_or_exit
+from app.commands.options import data_option, read_passphrase, require_free_port, settings_or_exit
 from app.database import AlreadyRunningError, only_process
+from app.settings import SettingsError
+from app.signing import platform_signer
+from app.users import divide
+from trace.errors import TraceError
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 16
@@ -25,8 +29,18 @@ RESTART_PAUSE_S = 0.2
 @data_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-def serve(data: Path | None, host: str, port: int) -> None:
-    """Serve the platform (granian, one worker that is started again when it dies)."""
+@click.option("--passphrase-prompt", is_flag=True, help="Ask for the passphrase of the platform's keys.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
+)
+def serve(data: Path | None, host: str, port: int, passphrase_prompt: bool, passphrase_file: Path | None) -> None:
+    """Serve the platform (granian, one worker that is started again when it dies; a signer beside it likewise).
+
+    Started as root with the settings signer_user and web_user, each of the two gives root up for its own user.
+    """
+    os.umask(0o077)
     settings = settings_or_exit(data)
     settings.data.mkdir(parents=True, exist_ok=True)
     try:
@@ -37,6 +51,16 @@ def serve(data: Path | None, host: str, port: int) -> None:
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
+    passphrase = read_passphrase(passphrase_prompt, passphrase_file)
+    try:
+        divide(settings)
+        with platform_signer(settings, passphrase):
+            _keep_serving(host, port)
+    except (SettingsError, TraceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _keep_serving(host: str, port: int) -> None:
     ended: deque[float] = deque(maxlen=RESTARTS)
     while _serve(host, port):
         # granian gives up when a worker dies twice within seconds; a platform does not, unless nothing helps.

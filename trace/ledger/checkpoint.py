@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trace.errors import ParseError, SignatureError
 from trace.ledger.encoding import b64, from_b64
-from trace.ledger.keys import Algorithm, PrivateKey, PublicKey
+from trace.ledger.keys import Algorithm, PublicKey, SigningKey
 
 _ED25519 = b"\x01"
 _SIZE = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
@@ -48,7 +48,7 @@ def parse_verifier_key(text: str) -> tuple[str, PublicKey]:
     return name, public
 
 
-def sign_checkpoint(origin: str, size: int, root: bytes, key: PrivateKey) -> Checkpoint:
+def sign_checkpoint(origin: str, size: int, root: bytes, key: SigningKey) -> Checkpoint:
     """A checkpoint signed by the log key. The caller has re-read and re-hashed what it signs."""
     body = f"{origin}\n{size}\n{b64(root)}\n"
     signature = key_hash(origin, key.public.raw) + key.sign(body.encode("utf-8"))
