@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from app.settings import ROOT, Settings, SettingsError
@@ -20,7 +21,7 @@ def web_user(settings: Settings) -> User | None:
 
 
 def divide(settings: Settings) -> None:
-    """Root's part of a start with two users: the data folder is the web user's, and the signer may walk through it.
+    """Root's part of a start with two users: the web user may write into the data folder, the signer walk through it.
 
     What commands of root have left in it is given over. Raises: SettingsError when the code cannot be read by the
     user that shall run it; ValidationError, OSError.
@@ -28,14 +29,16 @@ def divide(settings: Settings) -> None:
     user = web_user(settings)
     if user is None:
         return
-    for folder in (ROOT, settings.data):
+    # Modules are loaded when they are first used, so the interpreter too must be open to it.
+    for folder in (ROOT, Path(sys.prefix), Path(os.__file__).parent, settings.data):
         closed = _closed_to(folder, user)
         if closed is not None:
             raise SettingsError(
                 f"setting web_user {settings.web_user!r}: {closed} is closed to it; chmod o+rx {closed}"
             )
     compile_catalogues(CATALOGUES)  # the web user may not write into the checkout
-    give(settings.data, user, 0o711)
+    # Root's, and sticky: the web user makes files here and cannot put its own folder in the place of the signer's.
+    give(settings.data, User(0, user.gid), 0o1771)
     settings.keys.mkdir(mode=0o700, exist_ok=True)
     give(settings.keys, user, 0o700)
     for folder in (settings.data, settings.keys):

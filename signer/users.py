@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}|[1-9]\d{0,8}(:[1-9]\d{0,8})?", re.AS
 
 @dataclass(frozen=True)
 class User:
-    """A user that is not root."""
+    """By numbers."""
 
     uid: int
     gid: int

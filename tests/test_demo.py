@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.running import RunningDemo, running_demo, wait_until
+from tests.running import RunningDemo, children, is_running, running_demo, wait_until
 
 
 def leaves(demo: RunningDemo) -> int:
@@ -15,22 +15,6 @@ def leaves(demo: RunningDemo) -> int:
         (count,) = database.execute("SELECT count(*) FROM leaf").fetchone()
     database.close()
     return int(count)
-
-
-def children(pid: int) -> list[int]:
-    """Processes that this one started, and theirs."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *children(int(child))]
-    return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_the_demo_keeps_its_data_and_gives_new_passwords_at_each_start(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from app.commands.options import data_option, settings_or_exit
-from app.settings import ROOT
+from app.settings import ROOT, SettingsError
 from app.signing import move_keys, signer_args
+from app.users import divide
+from trace.errors import TraceError
 
 
 @click.command()
@@ -19,9 +21,7 @@ from app.signing import move_keys, signer_args
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
 )
-@click.option(
-    "--protect", "change", flag_value="protect", help="Seal the keys with a passphrase (or another), and end."
-)
+@click.option("--protect", "change", flag_value="protect", help="Seal the keys with a new passphrase, and end.")
 @click.option("--unprotect", "change", flag_value="unprotect", help="Write the keys in the clear again, and end.")
 def signer(data: Path | None, passphrase_fd: int | None, passphrase_file: Path | None, change: str | None) -> None:
     """Hold the platform's keys and sign what the server asks for, until SIGTERM.
@@ -30,8 +30,13 @@ def signer(data: Path | None, passphrase_fd: int | None, passphrase_file: Path |
     the command line. Started as root with the settings signer_user and web_user it becomes the former.
     """
     settings = settings_or_exit(data)
+    os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
-    move_keys(settings)
+    try:
+        move_keys(settings)
+        divide(settings)
+    except (SettingsError, TraceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     args = signer_args(settings)
     if passphrase_fd is not None:
         args += ["--passphrase-fd", str(passphrase_fd)]
