@@ -7,7 +7,9 @@ from app.commands.audit import audit
 from app.commands.bench import bench
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
+from app.commands.doctor import doctor
 from app.commands.issue import issue, symbol
+from app.commands.keys import keys
 from app.commands.serve import serve
 from app.commands.signer import signer
 from app.commands.verify import verify
@@ -18,7 +20,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, signer, account, audit, verify, decode, encode, issue, symbol, bench):
+for command in (demo, serve, signer, doctor, keys, account, audit, verify, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

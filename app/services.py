@@ -42,6 +42,8 @@ class Secrets:
     link_secret: bytes
     """Marks the Digital Links that we issue."""
     web_secret: bytes
+    admin_secret: bytes
+    """Lets the command line of the same machine act on the running server."""
     authority_issuer: str
     platform_issuer: str
 
@@ -56,6 +58,7 @@ class Services:
         self.clock = clock
         self.database = database
         self.web_secret = secrets.web_secret
+        self.admin_secret = secrets.admin_secret
         self.link_keys = (secrets.link_secret,)
         self.reading = database.reading
         self.writing = database.writing
@@ -180,6 +183,7 @@ def load_secrets(folder: Path) -> Secrets:
         item_secret=bytes.fromhex(_secret(folder / "item.secret", 32)),
         link_secret=bytes.fromhex(_secret(folder / "link.secret", 32)),
         web_secret=bytes.fromhex(_secret(folder / "web.secret", 32)),
+        admin_secret=bytes.fromhex(_secret(folder / "admin.secret", 32)),
         authority_issuer=_secret(folder / "authority.issuer", 16),
         platform_issuer=_secret(folder / "platform.issuer", 16),
     )

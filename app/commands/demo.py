@@ -36,14 +36,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
 """Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
-_SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
+_SECRETS = ("item.secret", "link.secret", "web.secret", "admin.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
     "keys": (
         "platform.pub",
         "platform.pub.new",
         *_SECRETS,
         "item.new",
+        "link.new",
         "web.new",
+        "admin.new",
         "authority.new",
         "platform.new",
     ),
