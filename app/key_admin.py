@@ -7,9 +7,9 @@ import secrets
 from typing import Any
 
 from app.services import Services
-from trace.errors import ParseError
+from trace.errors import ParseError, ValidationError
 from trace.ledger.encoding import from_hex
-from trace.ledger.key_request import KeyRequest
+from trace.ledger.key_request import REQUESTED_ROLES, KeyRequest
 from trace.register import RegisteredKey, enrol, one_key, registered_keys, revoke_key, rotate
 from trace.store.sequencer import Receipt
 
@@ -79,7 +79,10 @@ def _request(order: dict[str, Any]) -> KeyRequest:
 
 def _one(services: Services, key_id: Any) -> RegisteredKey:
     with services.reading() as session:
-        return one_key(session, services.settings.platform, str(key_id))
+        found = one_key(session, services.settings.platform, str(key_id))
+    if found.role not in REQUESTED_ROLES:
+        raise ValidationError(f"key {found.key_id[:16]}…: is the platform's own {found.role} key, it is not ended here")
+    return found
 
 
 def _told(key_id: str, issuer: str, role: str, registered: Receipt | None, revoked: Receipt | None) -> dict[str, Any]:
