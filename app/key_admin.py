@@ -29,7 +29,7 @@ def carry_out(services: Services, order: Any) -> dict[str, Any]:
     Gives what is now registered or ended, with its leaves. Raises: ParseError and what the doors raise.
     """
     do = order.get("do") if isinstance(order, dict) else None
-    if do not in _MEMBERS or set(order) != {"do", *_MEMBERS[do]}:
+    if not isinstance(do, str) or do not in _MEMBERS or set(order) != {"do", *_MEMBERS[do]}:
         raise ParseError(f"order: expected do and its members, one of {', '.join(_MEMBERS)}")
     if do == "enrol":
         return _enrol(services, order)

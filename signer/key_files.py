@@ -1,4 +1,4 @@
-"""The platform's private keys as files of mode 0600, in the clear or sealed with a passphrase (docs/formats.md, 8).
+"""The platform's private keys as files of mode 0600, in the clear or sealed with a passphrase (docs/formats.md, 1.2).
 
     suyuan-ed25519-seed <64 hex digits>
     suyuan-ed25519-sealed scrypt <log2 N> <r> <p> <b64 salt> <key id> <b64 nonce> <b64 ciphertext>

@@ -1,4 +1,4 @@
-"""A request to register a key: proof that who asks holds the private half (docs/formats.md, section 8.2).
+"""A request to register a key: proof that who asks holds the private half (docs/formats.md, section 1.1).
 
 A DSSE envelope of a payload type of its own, signed by the key that shall be registered; the registering side reads
 it, checks it, and makes the `keyreg` statement. It is no leaf and no parcel, and no hop can be taken for one.
