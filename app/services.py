@@ -74,6 +74,7 @@ class Services:
         self.sequencer = Sequencer(settings.platform, settings.origin, secrets.item_secret, database.writing, clock)
         self.authority = self._signer(keys.authority, secrets.authority_issuer)
         self.attestation = self._signer(keys.attestation, secrets.platform_issuer)
+        self._keys = keys
         self._publisher = Publisher(settings.platform, keys.log)
         self._wake = threading.Event()
         self._stopping = False
@@ -136,6 +137,7 @@ class Services:
             self._wake.wait()
             self._wake.clear()
             try:
+                self._keys.require_signer()
                 self.publish_now()
             except UnavailableError as error:
                 # The signer is being started again: nothing else will wake us for what waits.

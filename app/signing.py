@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from app.settings import Settings
 from signer.child import SignerChild
-from signer.client import RemoteKey, SignerClient, answers
+from signer.client import RemoteKey, SignerClient
 from signer.head import NOTHING
 from signer.wire import Identity
 from trace.errors import LedgerError, UnavailableError
@@ -33,6 +33,11 @@ class SignerKeys:
     authority: SigningKey
     attestation: SigningKey
     log: SigningKey
+    client: SignerClient
+
+    def require_signer(self) -> None:
+        """Raises: UnavailableError when it does not answer: asked for before a lock is taken that others wait for."""
+        self.client.identity()
 
 
 def signer_args(settings: Settings) -> list[str]:
@@ -51,10 +56,6 @@ def platform_signer(settings: Settings, passphrase: bytes | None = None) -> Iter
     Raises: UnavailableError when it does not start.
     """
     move_keys(settings)
-    if answers(settings.signer_socket) is not None:
-        logger.info("a signer answers already; it is watched by whoever started it")
-        yield
-        return
     with SignerChild(signer_args(settings), settings.signer_socket, passphrase):
         yield
 
@@ -75,7 +76,8 @@ def signer_keys(settings: Settings, client: SignerClient) -> SignerKeys:
         )
     own = known or told
     assert own is not None, "the first contact gives one or raises"
-    return SignerKeys(*(RemoteKey(client, key) for key in (own.authority, own.attestation, own.log)))
+    authority, attestation, log = (RemoteKey(client, key) for key in (own.authority, own.attestation, own.log))
+    return SignerKeys(authority, attestation, log, client)
 
 
 def pinned(settings: Settings) -> Identity:

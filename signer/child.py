@@ -18,12 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_S = 60
 """Opening sealed keys takes a second on a slow machine; more is a fault."""
 STOP_S = 8
+LOOK_S = 0.5
+"""How often a signer that is not ours is asked whether it is still there."""
 PAUSES_S = (0.05, 0.2, 0.5, 1, 2, 5)
 """Before each next start in a row that ended at once; the last one for ever: hops are recorded without a signer."""
 
 
 class SignerChild:
-    """`python -m signer` with these arguments. `with` starts it and ends it."""
+    """`python -m signer` with these arguments. `with` starts it and ends it.
+
+    A signer that answers already is used as long as it answers.
+    """
 
     def __init__(self, args: Sequence[str], socket: Path, passphrase: bytes | None = None) -> None:
         """`passphrase` is kept here for the restarts, and goes through a pipe."""
@@ -36,10 +41,13 @@ class SignerChild:
 
     def __enter__(self) -> "SignerChild":
         """Raises: UnavailableError when it does not come up; its reason is on standard error."""
-        self._process = self._start()
-        if not self._is_ready(self._process):
-            self._end(self._process)
-            raise UnavailableError("the signer did not start; it says above why", retry_after_s=5)
+        if answers(self._socket) is not None:
+            logger.info("a signer answers already; it is left alone as long as it does")
+        else:
+            self._process = self._start()
+            if not self._is_ready(self._process):
+                self._end(self._process)
+                raise UnavailableError("the signer did not start; it says above why", retry_after_s=5)
         self._watcher.start()
         return self
 
@@ -88,16 +96,33 @@ class SignerChild:
 
     def _watch(self) -> None:
         failed = 0
-        while self._process is not None:
-            self._process.wait()
-            self._close_pipe(self._process)
+        while not self._stopping.is_set():
+            if self._process is not None:
+                self._process.wait()
+                self._close_pipe(self._process)
+                if not self._stopping.is_set():
+                    logger.error("the signer ended with %s", self._process.returncode)
+            # Somebody else's may be there: one that was started by hand, or that of a server which has just died.
+            while answers(self._socket) is not None:
+                self._process = None
+                if self._stopping.wait(LOOK_S):
+                    return
             if self._stopping.wait(PAUSES_S[min(failed, len(PAUSES_S) - 1)]):
                 return
-            logger.error("the signer ended with %s, starting it again", self._process.returncode)
+            logger.warning("starting a signer")
+            failed = 0 if self._start_again() else failed + 1
+
+    def _start_again(self) -> bool:
+        try:
             self._process = self._start()
-            failed = 0 if self._is_ready(self._process) else failed + 1
-            if self._stopping.is_set():
-                self._end(self._process)
+        except OSError:
+            logger.exception("the signer could not be started")
+            self._process = None
+            return False
+        ready = self._is_ready(self._process)
+        if self._stopping.is_set():
+            self._end(self._process)
+        return ready
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         process.terminate()

@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 2.0
 """A signature takes a tenth of a millisecond, and one of the log key a few more for the disk."""
 RETRY_AFTER_S = 2
+HANGS_S = 1.0
+"""After it did not answer in time, nobody asks for so long."""
 
 
 class SignerClient:
@@ -25,6 +28,7 @@ class SignerClient:
         self._path = path
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
+        self._hangs_until = 0.0
 
     def identity(self) -> Identity:
         """Raises: UnavailableError when nobody answers."""
@@ -41,11 +45,16 @@ class SignerClient:
     def _ask(self, request: AskPublic | AskSignature) -> bytes:
         sent = frame(request.to_bytes())
         with self._lock:
+            if time.monotonic() < self._hangs_until:
+                raise UnavailableError("the signer does not answer", RETRY_AFTER_S)
             fresh = self._connection is None
             try:
                 answer = self._exchange(sent)
             except (OSError, TraceError) as error:
                 self._drop()
+                if isinstance(error, TimeoutError):
+                    # Whoever waits behind us must not wait as long again, one after the other.
+                    self._hangs_until = time.monotonic() + HANGS_S
                 # An old connection may only have missed the signer's restart; the same question has the same answer.
                 if fresh or isinstance(error, TimeoutError):
                     raise UnavailableError("the signer does not answer", RETRY_AFTER_S) from error

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from signer import signed_head
-from signer.head import NOTHING, Head
+from signer.head import NOTHING
 from signer.wire import ROLES, Identity
 from trace.errors import NotFoundError, ParseError, ValidationError
 from trace.ledger.encoding import b64, from_b64
@@ -110,7 +110,7 @@ def _make(folder: Path, origin: str, missing: list[str], passphrase: Passphrase 
         if len(missing) < len(ROLES):
             raise NotFoundError(f"{head}: missing beside keys; restore the folder from its backup")
         signed_head.write(folder, origin, NOTHING)
-    elif Head.from_bytes(head.read_bytes(), origin) != NOTHING:
+    elif signed_head.read(head, origin)[0] != NOTHING:
         raise NotFoundError(
             f"{_path(folder, missing[0])}: missing, and this log has signed; restore it from its backup"
         )

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from trace.errors import ConflictError, TraceError, UnavailableError
 logger = logging.getLogger(__name__)
 
 PATIENCE_S = 5.0
+LOCK_S = 2.0
 
 
 class SignerServer:
@@ -133,11 +135,17 @@ def only_signer(folder: Path) -> Iterator[None]:
     Raises: ConflictError when another signer has it.
     """
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    ends = time.monotonic() + LOCK_S
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(f"{folder}: another signer has these keys open; one signer a platform") from error
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                # One that was told to end a moment ago may still hold it.
+                if time.monotonic() > ends:
+                    raise ConflictError(f"{folder}: another signer has these keys open; one a platform") from error
+                time.sleep(0.02)
         yield
     finally:
         os.close(fd)

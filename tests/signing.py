@@ -30,6 +30,7 @@ def signer_thread(settings: Settings, uids: frozenset[int] = frozenset({0})) -> 
         finally:
             server.close()
             thread.join()
+            head.close()
             settings.signer_socket.unlink()
 
 

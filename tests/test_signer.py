@@ -1,5 +1,6 @@
 """The signer as a process: what it answers over its socket, and that nothing a client does ends it."""
 
+import errno
 import json
 import os
 import signal
@@ -17,11 +18,11 @@ import pytest
 from app.settings import Settings
 from app.signing import signer_args
 from signer import server as server_module
+from signer import signed_head
 from signer.child import SignerChild
 from signer.client import RemoteKey, SignerClient, answers
 from signer.head import Head
 from signer.key_files import Passphrase, open_ring
-from signer.signed_head import SignedHead
 from signer.sockets import short_name
 from signer.wire import Answer, AskPublic, AskSignature, Outcome, frame, read_frame
 from tests.conftest import ROOT
@@ -73,6 +74,13 @@ def works(told: Settings) -> bool:
     return answers(told.signer_socket) is not None
 
 
+def signs(origin: str, key: RemoteKey) -> bool:
+    try:
+        return sign_checkpoint(origin, 2, bytes(32), key).size == 2
+    except UnavailableError:
+        return False
+
+
 # ---- signing --------------------------------------------------------------------------------------
 
 
@@ -121,15 +129,21 @@ def test_what_was_signed_is_remembered_over_a_restart(told: Settings) -> None:
                 with pytest.raises(LedgerError):
                     sign_checkpoint(told.origin, refused, bytes(32), log_key(client))
             client.close()
-    assert SignedHead(told.signer_folder, told.origin).last == Head(13, bytes(32))
+    assert signed_head.read(told.signer_folder / "signed-head", told.origin)[0] == Head(13, bytes(32))
 
 
-def test_no_signature_leaves_before_the_head_is_on_disk(running: Settings, client: SignerClient) -> None:
+def test_no_signature_leaves_before_the_head_is_on_disk(
+    running: Settings, client: SignerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = log_key(client)
-    (running.signer_folder / "signed-head.new").mkdir()  # a full disk, for root too
-    with pytest.raises(UnavailableError, match="the signed head could not be written: Is a directory"):
-        sign_checkpoint(running.origin, 3, bytes(32), key)
-    (running.signer_folder / "signed-head.new").rmdir()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fdatasync", full)
+        with pytest.raises(UnavailableError, match="the signed head could not be written: No space left on device"):
+            sign_checkpoint(running.origin, 3, bytes(32), key)
     sign_checkpoint(running.origin, 3, bytes(range(32)), key)
 
 
@@ -336,6 +350,7 @@ def test_a_signer_that_hangs_is_given_up(told: Settings) -> None:
             sign_checkpoint(told.origin, 1, bytes(32), key)
         os.kill(child.pid, signal.SIGCONT)
         # The late answer to the old question is not taken for one to the new.
+        wait_until(lambda: works(told) and signs(told.origin, key), "the signer to be asked again")
         checked = sign_checkpoint(told.origin, 2, bytes(32), key)
         open_checkpoint(checked.note, told.origin, key.public)
         client.close()
@@ -400,7 +415,7 @@ def test_the_signer_ends_with_who_started_it(told: Settings) -> None:
 def test_two_signers_do_not_share_keys(running: Settings) -> None:
     done = signer(running)
     assert done.returncode == 1
-    assert "another signer has these keys open; one signer a platform" in done.stderr
+    assert "another signer has these keys open; one a platform" in done.stderr
     assert works(running), "the first one's socket is still its own"
 
 
@@ -489,3 +504,48 @@ def test_the_signers_process_has_nothing_of_the_server_in_it() -> None:
 def test_an_error_of_the_core_is_what_a_client_raises(running: Settings) -> None:
     with pytest.raises(TraceError):
         SignerClient(running.signer_socket).sign("0" * 64, bytes(3_000_000))
+
+
+def test_a_signer_of_somebody_else_is_used_and_replaced_when_it_is_gone(told: Settings) -> None:
+    with signer_thread(told), SignerChild(signer_args(told), told.signer_socket) as child:
+        assert child.pid is None
+        client = SignerClient(told.signer_socket)
+        sign_checkpoint(told.origin, 1, bytes(32), log_key(client))
+        assert child.pid is None
+        client.close()
+    assert not works(told)
+    first = signer_thread(told)
+    first.__enter__()
+    with SignerChild(signer_args(told), told.signer_socket) as child:
+        first.__exit__(None, None, None)
+        wait_until(lambda: child.pid is not None and works(told), "a signer of our own")
+        client = SignerClient(told.signer_socket)
+        with pytest.raises(LedgerError, match="this would be a second history"):
+            sign_checkpoint(told.origin, 1, bytes(range(32)), log_key(client))
+        client.close()
+    assert not works(told)
+
+
+def test_a_server_that_was_killed_leaves_the_next_one_a_signer(told: Settings) -> None:
+    """The old signer may still answer when the next server looks, and be gone a moment later."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom signer.child import SignerChild\n"
+        "with SignerChild(sys.argv[2:], Path(sys.argv[1])):\n    print(flush=True)\n    time.sleep(600)\n"
+    )
+    for size in range(1, 4):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", code, str(told.signer_socket), *signer_args(told)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+        )
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"\n"
+        parent.kill()
+        with SignerChild(signer_args(told), told.signer_socket) as child:
+            wait_until(lambda: child.pid is not None and works(told), "a signer of the next server")
+            client = SignerClient(told.signer_socket)
+            sign_checkpoint(told.origin, size, bytes(32), log_key(client))
+            client.close()
+        parent.wait()
+        parent.stdout.close()

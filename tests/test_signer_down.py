@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.signing import move_keys, pinned
 from signer.client import SignerClient, answers
 from signer.head import NOTHING
-from signer.signed_head import SignedHead
+from signer.signed_head import read
 from signer.users import parse_user
 from tests.build import ORIGIN, START, World, item_code, pseudonym, settings
 from tests.conftest import ROOT, missing
@@ -152,7 +152,7 @@ def test_keys_of_a_first_version_are_moved_to_the_signer(tmp_path: Path) -> None
     move_keys(told)
     assert {role: own_key(told, role) for role in old} == old
     assert [path.name for path in told.keys.iterdir()] == ["other.key"]
-    assert SignedHead(told.signer_folder, told.origin).last == NOTHING
+    assert read(told.signer_folder / "signed-head", told.origin) == (NOTHING, None)
     with signer_thread(told):
         client = SignerClient(told.signer_socket)
         assert client.identity().log == old["log"].public

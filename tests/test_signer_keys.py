@@ -1,5 +1,6 @@
 """The platform's key files: made once, for one user's eyes, sealed with a passphrase, never half written."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from signer.head import NOTHING, Head
 from signer.key_files import Passphrase, Ring, is_sealed, open_ring, protect
 from signer.signed_head import SignedHead
 from signer.wire import ROLES
-from trace.errors import NotFoundError, ParseError, TraceError, ValidationError
+from trace.errors import LimitError, NotFoundError, ParseError, TraceError, ValidationError
 
 ORIGIN = "log.example"
 COST = (key_files.LOG2_N, key_files.R, key_files.P)
@@ -27,6 +28,20 @@ def phrase(words: str = WORDS) -> Passphrase:
     return Passphrase(words.encode)
 
 
+def last(folder: Path, origin: str = ORIGIN) -> Head:
+    """The head that a signer would start with."""
+    head = SignedHead(folder, origin)
+    head.close()
+    return head.last
+
+
+def moved(folder: Path, *heads: Head) -> None:
+    signed = SignedHead(folder, ORIGIN)
+    for head in heads:
+        signed.move(head)
+    signed.close()
+
+
 def ids(ring: Ring) -> list[str]:
     return list(ring.by_key_id())
 
@@ -39,7 +54,7 @@ def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
         ("authority.key", "attestation.key", "log.key", "signed-head"), 0o600
     )
-    assert SignedHead(tmp_path, ORIGIN).last == NOTHING
+    assert last(tmp_path) == NOTHING
     assert "PrivateKey" not in repr(ring)
 
 
@@ -52,7 +67,7 @@ def test_a_start_that_was_cut_off_is_taken_up_as_long_as_nothing_was_signed(tmp_
 
 def test_a_key_that_is_missing_later_is_never_made_anew(tmp_path: Path) -> None:
     open_ring(tmp_path, ORIGIN, None)
-    SignedHead(tmp_path, ORIGIN).move(Head(1, bytes(32)))
+    moved(tmp_path, Head(1, bytes(32)))
     (tmp_path / "log.key").unlink()
     with pytest.raises(NotFoundError) as refused:
         open_ring(tmp_path, ORIGIN, None)
@@ -72,27 +87,85 @@ def test_keys_without_the_signed_head_are_not_used(tmp_path: Path) -> None:
         open_ring(tmp_path, ORIGIN, None)
 
 
-def test_the_signed_head_is_the_first_three_lines_of_a_checkpoint(tmp_path: Path) -> None:
+THREE = "log.example\n3\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+
+
+def test_the_signed_head_comes_back_and_belongs_to_one_log(tmp_path: Path) -> None:
     open_ring(tmp_path, ORIGIN, None)
-    head = SignedHead(tmp_path, ORIGIN)
-    head.move(Head(3, bytes(range(32))))
-    assert SignedHead(tmp_path, ORIGIN).last == Head(3, bytes(range(32)))
-    written = (tmp_path / "signed-head").read_text()
-    assert written == "log.example\n3\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+    for size in (3, 4, 9):
+        moved(tmp_path, Head(size, bytes(range(32))))
+        assert last(tmp_path) == Head(size, bytes(range(32)))
+    moved(tmp_path, Head(10, bytes(32)), Head(10, bytes(32)), Head(11, bytes(32)), Head(15, bytes(32)))
+    assert last(tmp_path) == Head(15, bytes(32))
+    assert (tmp_path / "signed-head").stat().st_size == 1024
     with pytest.raises(ParseError, match=r"origin 'log\.example', expected 'else\.example'"):
-        SignedHead(tmp_path, "else.example")
-    (tmp_path / "signed-head").write_text(written[:-1])
-    with pytest.raises(ParseError):
-        SignedHead(tmp_path, ORIGIN)
+        last(tmp_path, "else.example")
 
 
-def test_a_signed_head_that_cannot_be_written_does_not_move(tmp_path: Path) -> None:
+def test_a_signed_head_is_restored_by_the_first_three_lines_of_a_checkpoint(tmp_path: Path) -> None:
+    open_ring(tmp_path, ORIGIN, None)
+    (tmp_path / "signed-head").write_text(THREE)
+    assert last(tmp_path) == Head(3, bytes(range(32)))
+    moved(tmp_path, Head(4, bytes(32)))
+    assert last(tmp_path) == Head(4, bytes(32))
+    for wrong in (THREE[:-1], THREE + "\n", "", THREE.replace("3", "x"), THREE * 2):
+        (tmp_path / "signed-head").write_text(wrong)
+        with pytest.raises(ParseError):
+            last(tmp_path)
+
+
+def test_a_write_that_is_cut_off_at_any_byte_leaves_the_head_before_it(tmp_path: Path) -> None:
+    open_ring(tmp_path, ORIGIN, None)
+    path, before, after = tmp_path / "signed-head", Head(3, bytes(range(32))), Head(400, bytes(32))
+    moved(tmp_path, before)
+    old = path.read_bytes()
+    moved(tmp_path, after)
+    new = path.read_bytes()
+    changed = [at for at in range(1024) if old[at] != new[at]]
+    assert {at // 512 for at in changed} == {0}, "the other slot is not touched"
+    for at in range(512):
+        path.write_bytes(new[:at] + old[at:])
+        assert last(tmp_path) == (after if at > changed[-1] else before), at
+
+
+def test_a_signed_head_with_a_damaged_byte_never_says_more_than_was_signed(tmp_path: Path) -> None:
+    open_ring(tmp_path, ORIGIN, None)
+    path = tmp_path / "signed-head"
+    moved(tmp_path, Head(3, bytes(32)), Head(4, bytes(range(32))))
+    good = path.read_bytes()
+    for at in range(1024):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        assert last(tmp_path) in (Head(3, bytes(32)), Head(4, bytes(range(32))))
+    path.write_bytes(b"x" * 1024)
+    with pytest.raises(ParseError, match="neither slot is whole"):
+        last(tmp_path)
+
+
+def test_a_signed_head_that_cannot_be_written_does_not_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_ring(tmp_path, ORIGIN, None)
     head = SignedHead(tmp_path, ORIGIN)
-    (tmp_path / "signed-head.new").mkdir()  # in the way, for root too
-    with pytest.raises(OSError, match="Is a directory"):
-        head.move(Head(3, bytes(32)))
-    assert head.last == NOTHING == SignedHead(tmp_path, ORIGIN).last
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fdatasync", full)
+        with pytest.raises(OSError, match="No space left"):
+            head.move(Head(3, bytes(32)))
+    assert head.last == NOTHING
+    with monkeypatch.context() as broken:
+        broken.setattr("os.pwrite", lambda *_: 100)
+        with pytest.raises(OSError, match="written in part"):
+            head.move(Head(3, bytes(32)))
+    head.move(Head(2, bytes(32)))
+    head.close()
+    head.close()
+    assert last(tmp_path) == Head(2, bytes(32))
+
+
+def test_an_origin_that_fits_no_slot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match="origin of 500 characters: too long"):
+        open_ring(tmp_path, "x" * 500, None)
 
 
 @pytest.mark.parametrize("role", ROLES)

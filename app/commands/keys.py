@@ -14,7 +14,8 @@ from app.commands.options import data_option, settings_or_exit
 from app.database import AlreadyRunningError, Database
 from app.key_admin import carry_out
 from app.services import load_secrets, open_services
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.users import divide
 from trace.errors import TraceError
 from trace.register import RegisteredKey, registered_keys
 from trace.times import SystemClock, format_utc, from_ms
@@ -117,11 +118,12 @@ def list_keys(data: Path | None, as_json: bool) -> None:
 
 def _carry_out(settings: Settings, url: str, order: dict[str, Any]) -> dict[str, Any]:
     try:
+        divide(settings)
         with open_services(settings, SystemClock()) as services:
             return carry_out(services, order)
     except AlreadyRunningError:
         return _post(settings, url, order)
-    except TraceError as error:
+    except (TraceError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
 
 
