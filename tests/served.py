@@ -25,7 +25,7 @@ from app.services import Services, load_secrets, open_services
 from app.settings import Settings
 from app.signing import signer_keys
 from signer.client import SignerClient
-from tests.signing import signer_thread
+from tests.signing import signer_beside, signer_thread
 from trace.capture import capture
 from trace.ledger.envelope import Parcel
 from trace.ledger.keys import PrivateKey
@@ -97,7 +97,7 @@ class World:
 def world(folder: Path) -> Iterator[World]:
     """A platform that publishes by itself."""
     clock = SetClock(START)
-    with signer_thread(settings(folder)), open_services(settings(folder), clock) as services:
+    with signer_beside(settings(folder)), open_services(settings(folder), clock) as services:
         yield World(services, clock, folder, _people_the(services))
 
 

@@ -20,15 +20,15 @@ DOCK = ReadPoint("https://id.gs1.org/414/9520000000080", None, "receiving", "in_
 class Serving:
     """`serve` as a process, with a device that is registered."""
 
-    def __init__(self, data: Path, *, prefix: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+    def __init__(self, data: Path, *args: str, prefix: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
         self.told = read_settings(environ={}, data=data)
         self.port = free_port()
         self.device = Device(DEVICE, ISSUER, self.told.origin)
-        self._env, self._prefix = env, prefix
+        self._args, self._env, self._prefix = args, env, prefix
 
     def __enter__(self) -> "Serving":
         log = self.told.data.parent / "serve.log"
-        args = ("app", "serve", "--data", str(self.told.data), "--port", str(self.port))
+        args = ("app", "serve", "--data", str(self.told.data), "--port", str(self.port), *self._args)
         self.process = Process(log, *args, prefix=self._prefix, env=self._env)
         wait_until(lambda: self.answers() or self.process.popen.poll() is not None, "the server")
         assert self.process.popen.poll() is None, log.read_text()[-3000:]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.settings import Settings
+from signer.client import answers
 from signer.key_files import open_ring
 from signer.server import SignerServer, only_signer
 from signer.signed_head import SignedHead
@@ -32,6 +33,16 @@ def signer_thread(settings: Settings, uids: frozenset[int] = frozenset({0})) -> 
             thread.join()
             head.close()
             settings.signer_socket.unlink()
+
+
+@contextmanager
+def signer_beside(settings: Settings) -> Iterator[None]:
+    """The same, unless one answers there already."""
+    if answers(settings.signer_socket) is not None:
+        yield
+        return
+    with signer_thread(settings):
+        yield
 
 
 def own_key(settings: Settings, role: str) -> PrivateKey:

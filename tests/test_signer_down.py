@@ -20,9 +20,10 @@ from signer.client import SignerClient, answers
 from signer.head import NOTHING
 from signer.signed_head import read
 from signer.users import parse_user
+from tests import served
 from tests.build import ORIGIN, START, World, item_code, pseudonym, settings
 from tests.conftest import ROOT, missing
-from tests.running import Process, children, is_running, wait_until
+from tests.running import Process, children, free_port, is_running, wait_until
 from tests.serving import Serving, cmdline, enrolled
 from tests.signing import own_key, signer_thread
 from trace.audit import Audit
@@ -84,6 +85,26 @@ def test_hops_of_devices_are_recorded_without_a_signer_and_published_when_it_is_
     wait_until(lambda: published(world) == 8, "the checkpoint over all")
     assert world.attest(firm.pseudonym, item_code("B1")).leaf_index == 8
     assert world.audit()[0] == []
+
+
+def test_over_http_what_must_be_signed_is_503_and_a_device_is_answered(tmp_path: Path) -> None:
+    told, clock = served.settings(tmp_path), SetClock(START)
+    with ExitStack() as stack, ExitStack() as signer:
+        signer.enter_context(signer_thread(told))
+        services = stack.enter_context(open_services(told, clock))
+        here = served.World(services, clock, tmp_path, served._people_the(services))
+        browser, device = here.signed_in(served.OPERATOR), here.visitor()
+        token = served.csrf_token(browser.get("/enterprise/", headers=served.HTML))
+        code = f"]d201{served.GTIN}21R1"
+        form = {"csrf_token": token, "code": code, "biz_step": "receiving", "place": served.SHOP_GLN}
+        signer.close()
+        answer = browser.post("/enterprise/", data=form, headers=served.JSON)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert browser.post("/enterprise/", data=form, headers=served.HTML).status_code == 503
+        parcel = here.parcel("D1").to_bytes()
+        assert device.post("/capture", data=parcel, content_type="application/json").status_code == 201
+        signer.enter_context(signer_thread(told))
+        assert browser.post("/enterprise/", data=form, headers=served.JSON).status_code == 201
 
 
 def test_the_server_starts_without_its_signer_once_it_knows_its_keys(apart: Apart) -> None:
@@ -194,6 +215,60 @@ def test_scans_are_recorded_while_the_signer_is_killed_again_and_again(tmp_path:
         run = Audit(1, server.told.origin, services.log.verifier_key, services.log.item_secret)
         assert list(run.findings(session)) == []
         assert run.leaves == leaf + 2
+
+
+def asked_at_a_terminal(args: list[str], answers_: list[str]) -> "tuple[int, str]":
+    """Runs `python -m ARGS` at a terminal of its own; answers each question on standard error. Exit code and output."""
+    inside, outside = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *args], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=outside,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    os.close(outside)
+    assert process.stderr is not None
+    said = ""
+    for answer in answers_:
+        while not said.endswith(": "):
+            character = process.stderr.read(1)
+            assert character, said
+            said += character
+        said += "\n"
+        os.write(inside, f"{answer}\n".encode())
+    out, err = process.communicate(timeout=60)
+    os.close(inside)
+    return process.returncode, said + out + err
+
+
+def test_keys_are_sealed_at_a_terminal_and_served_with_a_passphrase_file(tmp_path: Path) -> None:
+    data = enrolled(tmp_path / "data")
+    words = tmp_path / "credential"
+    words.touch(mode=0o600)
+    words.write_text("correct horse battery\n")
+    protect = ["app", "signer", "--data", str(data), "--protect"]
+    code, said = asked_at_a_terminal(protect, ["correct horse battery", "another horse battery"])
+    assert code == 1 and "the two are not the same; nothing was changed" in said
+    code, said = asked_at_a_terminal(protect, ["too short", "too short"])
+    assert code == 1 and "passphrase: expected at least 12 characters" in said
+    code, said = asked_at_a_terminal(protect, ["correct horse battery", "correct horse battery"])
+    assert code == 0, said
+    assert not any(path.read_text().startswith("suyuan-ed25519-seed") for path in data.rglob("*.key"))
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve", "--data", str(data), "--port", str(free_port())],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        "Error: the keys are sealed: give --passphrase-file or --passphrase-fd, or a terminal",
+        "Error: the signer did not start; it says above why",
+    ]
+    with Serving(data, "--passphrase-file", str(words)) as server:
+        os.kill(server.signer(), signal.SIGKILL)
+        assert server.scan("ONE") == 3
+        wait_until(lambda: server.published() == 4, "a checkpoint by the next signer")
+    code, said = asked_at_a_terminal(["app", "signer", "--data", str(data), "--unprotect"], ["correct horse battery"])
+    assert code == 0, said
+    with Serving(data) as server:
+        assert server.published() == 4
 
 
 def test_serve_leaves_a_signer_alone_that_somebody_else_started(tmp_path: Path) -> None:
