@@ -26,6 +26,7 @@ FULL_BYTES, TIGHT_BYTES = 200 * 2**20, 2 * 2**30
 BEHIND_S = 120
 """The log's receipts never decrease: a clock further behind than this gives wrong times for as long."""
 SEALED = b"suyuan-ed25519-sealed "
+_LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
 
 class Weight(StrEnum):
@@ -77,7 +78,7 @@ def _keys(settings: Settings) -> Iterator[Found]:
     if not files:
         yield Found("keys", Weight.NOTE, f"{folder}: no keys yet", "They are made at the first start.")
         return
-    data = Path(settings.database.removeprefix("sqlite:///"))
+    data = settings.data / "server.lock"
     serves = data.stat().st_uid if data.exists() else os.geteuid()
     own = len(owners) == 1 and owners.isdisjoint({0, serves})
     how = f"own user {_name(min(owners))}" if own else f"same user {_name(serves)} as the server"
@@ -120,9 +121,10 @@ def _signer(settings: Settings) -> Found:
 
 def _files(settings: Settings) -> Iterator[Found]:
     """Modes of everything that is secret."""
-    database = Path(settings.database.removeprefix("sqlite:///"))
     secret = [*_inside(settings.signer_folder), *_inside(settings.keys), settings.signer_socket]
-    secret += [database, database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")]
+    database = _file(settings)
+    if database is not None:
+        secret += [database, database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")]
     looked = 0
     for path in secret:
         try:
@@ -142,11 +144,11 @@ def _files(settings: Settings) -> Iterator[Found]:
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Found]:
-    file = Path(settings.database.removeprefix("sqlite:///"))
-    if not file.exists():
+    file = _file(settings)
+    if file is not None and not file.exists():
         yield Found("database", Weight.NOTE, f"{file}: no ledger yet", "It is made at the first start.")
         return
-    if not os.access(file, os.R_OK | os.W_OK):
+    if file is not None and not os.access(file, os.R_OK | os.W_OK):
         yield Found("database", Weight.NOTE, f"{file}: closed to {_name(os.geteuid())}", "Run doctor as root.")
         return
     database = Database(settings.database)
@@ -154,15 +156,20 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Found]:
         with database.examining() as session:
             # Set anew on every connection, by the same code for all of them.
             connection = session.connection()
-            synchronous = int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
-            journal = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+            if file is None:
+                commit = str(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+                said, durable = f"synchronous_commit={commit}", commit in ("on", "remote_apply")
+            else:
+                level = int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+                journal = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+                said = f"synchronous={_LEVELS.get(level, level)}, journal_mode={journal}"
+                durable = level >= 2 and journal == "wal"
             head = ledger_rows.head(session, settings.platform)
-        names = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
-        said = f"synchronous={names.get(synchronous, synchronous)}, journal_mode={journal}"
-        if synchronous >= 2 and journal == "wal":
+        if durable:
             yield Found("database", Weight.OK, said, "")
         else:
-            advice = "Set synchronous=FULL and WAL: an acknowledged hop may be lost when the power fails."
+            wanted = "synchronous=FULL and WAL" if file is not None else "synchronous_commit=on"
+            advice = f"Set {wanted}: an acknowledged hop may be lost when the power fails."
             yield Found("database", Weight.DANGER, said, advice)
     except DamagedError as error:
         yield Found("database", Weight.DANGER, str(error), "Run ./suyuan audit, and restore a backup beside the file.")
@@ -221,6 +228,12 @@ def _parts() -> Iterator[Found]:
             yield Found(name, Weight.NOTE, f"missing; {use}", f"To have it: apt-get install {package}.")
         else:
             yield Found(name, Weight.OK, f"there; {use}", "")
+
+
+def _file(settings: Settings) -> Path | None:
+    """The database file; None for another database than SQLite."""
+    sqlite = "sqlite:///"
+    return Path(settings.database.removeprefix(sqlite)) if settings.database.startswith(sqlite) else None
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -282,22 +282,57 @@ def delegate(request: Path, file: Path, issuer: str, chain: Path, out: Path) -> 
     asked = KeyRequest.parse(request.read_bytes()[:8_192])
     if asked.role != "device":
         raise click.ClickException(f"{request}: asks for role {asked.role}; an enterprise registers devices")
-    body = asked.body(issuer)
+    note = asked.key.key_id
+    signed = _statement(file, issuer, asked.origin, chain, note, "keyreg", asked.body(issuer))
+    _write_new(out, signed.parcel)
+    _print({"key_id": note, "issuer": issuer, "seq": signed.seq, "parcel": str(out)})
+
+
+@main.command()
+@click.argument("key_id")
+@click.option("--key", "file", required=True, type=FOLDER, help="File of the enterprise's key.")
+@click.option("--issuer", required=True, help="Pseudonym of the enterprise, 32 hex digits.")
+@click.option("--origin", required=True, help="Name of the platform's log.")
+@click.option("--chain", required=True, type=FOLDER, help="File that keeps the chain of the enterprise's key.")
+@click.option("--out", required=True, type=FOLDER, help="New file for the parcel.")
+@click.option(
+    "--compromised-from",
+    type=click.IntRange(0),
+    metavar="INDEX",
+    help="First leaf that the thief may have signed: the key's leaves from there on are disputed.",
+)
+def withdraw(
+    key_id: str, file: Path, issuer: str, origin: str, chain: Path, out: Path, compromised_from: int | None
+) -> None:
+    """End a device key of an enterprise with the enterprise's own key: makes the signed parcel, offline.
+
+    For KEY_ID, 64 hex digits, as `delegate` does it; the parcel goes to POST /capture.
+    """
+    from_hex(key_id, "key id", 32)
+    body = {"key": key_id, "compromisedFrom": compromised_from}
+    signed = _statement(file, issuer, origin, chain, f"withdraw {key_id}", "keyrev", body)
+    _write_new(out, signed.parcel)
+    _print({"key_id": key_id, "issuer": issuer, "seq": signed.seq, "parcel": str(out)})
+
+
+def _statement(
+    file: Path, issuer: str, origin: str, chain: Path, note: str, kind: str, body: dict[str, Any]
+) -> Waiting:
+    """A statement of an enterprise, once for each `note`."""
     enterprise = PrivateKey.load(file)
     outbox = Outbox(chain, enterprise.key_id)
     try:
         seq, prev = outbox.state()
-        signed = next((each for each in outbox.waiting(seq) if each.note == asked.key.key_id), None)
+        signed = next((each for each in outbox.waiting(seq) if each.note == note), None)
         if signed is None:
-            signer = Signer(enterprise, issuer, asked.origin, seq, prev)
-            parcel = signer.statement("keyreg", body, split({}), SystemClock().now())
+            signer = Signer(enterprise, issuer, origin, seq, prev)
+            parcel = signer.statement(kind, body, split({}), SystemClock().now())
             # The chain first: a number that may be out there is never signed a second time.
-            outbox.add(signer.seq, parcel.payload_hash, parcel.to_bytes(), asked.key.key_id)
-            signed = Waiting(signer.seq, parcel.to_bytes(), asked.key.key_id)
+            outbox.add(signer.seq, parcel.payload_hash, parcel.to_bytes(), note)
+            signed = Waiting(signer.seq, parcel.to_bytes(), note)
     finally:
         outbox.close()
-    _write_new(out, signed.parcel)
-    _print({"key_id": asked.key.key_id, "issuer": issuer, "seq": signed.seq, "parcel": str(out)})
+    return signed
 
 
 class _LogLine(logging.Formatter):

@@ -20,7 +20,7 @@ from trace.errors import RevokedKeyError, UnknownKeyError, ValidationError
 from trace.ledger.disclosure import Disclosure
 from trace.ledger.key_request import make_request
 from trace.ledger.keys import PrivateKey
-from trace.ledger.leaf import KeyLine, Leaf
+from trace.ledger.leaf import KeyLine, Leaf, RevokeLine
 from trace.observe import Device, observe_scan
 from trace.store import ledger_rows
 
@@ -195,6 +195,37 @@ def test_a_device_delegates_nothing(world: World, tmp_path: Path) -> None:
     told(delegated(tmp_path, asked(tmp_path, "scale"), pseudonym("farm")))
     with pytest.raises(ValidationError, match="a key of role device may not register a key of role device"):
         world.send((tmp_path / "parcel.json").read_bytes())
+
+
+def test_an_enterprise_ends_its_devices_offline_and_no_others(world: World, tmp_path: Path) -> None:
+    issuer = pseudonym("farm")
+    private_key("farm").save(tmp_path / "farm.key")
+    world.firm("farm", role="enterprise")
+    told(delegated(tmp_path, asked(tmp_path, "scale"), issuer))
+    world.send((tmp_path / "parcel.json").read_bytes())
+    key = PrivateKey.load(tmp_path / "scale.key")
+    device = Firm(issuer, Device(key, issuer, ORIGIN), key)
+    world.scan(device, item_code("A1"))
+
+    def withdrawn(key_id: str, out: str, *more: str) -> Result:
+        return edge(
+            "withdraw", key_id, "--key", str(tmp_path / "farm.key"), "--issuer", issuer, "--origin", ORIGIN,
+            "--chain", str(tmp_path / "farm.chain"), "--out", str(tmp_path / out), *more,
+        )  # fmt: skip
+
+    assert told(withdrawn(key.key_id, "end.json", "--compromised-from", "4"))["seq"] == 2
+    told(withdrawn(key.key_id, "again.json", "--compromised-from", "4"))
+    assert (tmp_path / "end.json").read_bytes() == (tmp_path / "again.json").read_bytes()
+    receipt = world.send((tmp_path / "end.json").read_bytes())
+    assert Leaf.parse(receipt.leaf).body == RevokeLine(key.key_id, 4)
+    with pytest.raises(RevokedKeyError):
+        world.scan(device, item_code("A2"))
+    other = world.firm("other")
+    told(withdrawn(other.key_id, "other.json"))
+    with pytest.raises(ValidationError, match="a key of role enterprise may not revoke a key of another party"):
+        world.send((tmp_path / "other.json").read_bytes())
+    refused(withdrawn("12", "short.json"), "key id '12': expected 64 lower-case hex digits")
+    assert world.audit()[0] == []
 
 
 # ---- rotation and revocation ---------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The platform's key files: made once, for one user's eyes, sealed with a passphrase, never half written."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from signer import key_files
 from signer.head import NOTHING, Head
@@ -12,6 +14,7 @@ from signer.key_files import Passphrase, Ring, is_sealed, open_ring, protect
 from signer.signed_head import SignedHead
 from signer.wire import ROLES
 from trace.errors import LimitError, NotFoundError, ParseError, TraceError, ValidationError
+from trace.ledger.encoding import b64
 
 ORIGIN = "log.example"
 COST = (key_files.LOG2_N, key_files.R, key_files.P)
@@ -249,6 +252,25 @@ def test_no_byte_of_a_sealed_file_can_be_changed(tmp_path: Path) -> None:
                 open_ring(tmp_path, ORIGIN, words)
     path.write_bytes(good)
     open_ring(tmp_path, ORIGIN, words)
+
+
+def test_a_sealed_file_under_the_name_of_another_key_is_refused(tmp_path: Path) -> None:
+    """Who knows the passphrase could write one; the file would say another key than it holds."""
+    ring = sealed(tmp_path)
+    front = f"suyuan-ed25519-sealed scrypt 12 8 1 {b64(bytes(16))} {ring.log.key_id}"
+    key = phrase().key(bytes(16), 12, 8, 1)
+    lie = AESGCM(key).encrypt(bytes(12), ring.authority.seed, f"log {front}".encode())
+    (tmp_path / "log.key").write_text(f"{front} {b64(bytes(12))} {b64(lie)}\n")
+    with pytest.raises(ParseError, match=f"holds key {ring.authority.key_id[:16]}…, says {ring.log.key_id[:16]}…"):
+        open_ring(tmp_path, ORIGIN, phrase())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to another user")
+def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    open_ring(tmp_path, ORIGIN, None)
+    os.chown(tmp_path / "log.key", 64_321, 64_321)
+    with pytest.raises(ParseError, match="belongs to user 64321, the signer runs as 0"):
+        open_ring(tmp_path, ORIGIN, None)
 
 
 def test_a_sealed_file_stands_in_for_no_other(tmp_path: Path) -> None:

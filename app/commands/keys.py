@@ -104,7 +104,7 @@ def list_keys(data: Path | None, as_json: bool) -> None:
     """Every key with role, issuer, state, and the gaps in its chain; may run beside the server."""
     settings = settings_or_exit(data)
     file = Path(settings.database.removeprefix("sqlite:///"))
-    if not file.exists():
+    if settings.database.startswith("sqlite:") and not file.exists():
         raise click.ClickException(f"{file}: there is no ledger here; start with ./suyuan demo or serve")
     database = Database(settings.database)
     try:

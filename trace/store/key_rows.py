@@ -18,10 +18,6 @@ class Chain:
     gaps: tuple[tuple[int, int], ...]
     """First and last missing number of each gap, oldest first."""
 
-    @property
-    def missing(self) -> int:
-        return self.newest - self.recorded
-
 
 def chains(session: Session, platform: int) -> dict[str, Chain]:
     """By key id; a key that has sent nothing is not among them."""
