@@ -37,7 +37,11 @@ def create_app(services: Services) -> Flask:
     app.extensions["suyuan"] = services
     translate.set_up(app)
     app.jinja_env.globals["site"] = Site()
-    app.jinja_env.globals["ledger"] = {"origin": services.log.origin, "log_key": services.log.verifier_key}
+    app.jinja_env.globals["ledger"] = {
+        "origin": services.log.origin,
+        "log_key": services.log.verifier_key,
+        "policy": None if services.policy is None else services.policy.to_text(),
+    }
     problems.register(app)
     csrf = CSRFProtect(app)
     for views in (public_views, access_views, enterprise_views, regulator_views):

@@ -5,14 +5,18 @@ import click
 from app.commands.account import account
 from app.commands.audit import audit
 from app.commands.bench import bench
+from app.commands.conformance import conformance
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
 from app.commands.doctor import doctor
 from app.commands.issue import issue, symbol
 from app.commands.keys import keys
+from app.commands.mirror import mirror
 from app.commands.serve import serve
 from app.commands.signer import signer
 from app.commands.verify import verify
+from app.commands.witness import witness
+from app.commands.work import work
 
 
 @click.group()
@@ -20,7 +24,8 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-for command in (demo, serve, signer, doctor, keys, account, audit, verify, decode, encode, issue, symbol, bench):
+_LEDGER = (audit, verify, conformance, witness, mirror)
+for command in (demo, serve, work, signer, doctor, keys, account, *_LEDGER, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

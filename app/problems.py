@@ -74,7 +74,7 @@ def _of_http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
     response = _answer(status, status.phrase.lower().replace(" ", "-"), error.description or status.phrase)
     for name, value in error.get_headers():
-        if name.lower() in ("allow", "retry-after"):
+        if name.lower() in ("allow", "retry-after", "www-authenticate"):
             response.headers[name] = value
     return response
 

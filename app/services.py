@@ -10,28 +10,38 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from app.database import Database, only_process
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.signing import SignerKeys, platform_signer, signer_keys
+from app.witnesses import Witnesses
 from signer.client import SignerClient
 from trace.capture import PlatformSigner
-from trace.errors import UnavailableError
+from trace.errors import LedgerError, ParseError, UnavailableError
 from trace.ledger.checkpoint import verifier_key
 from trace.ledger.keys import SigningKey, fsync_folder
 from trace.ledger.merkle import Tree
-from trace.publish import Publisher
+from trace.ledger.policy import Policy
+from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
 from trace.query import Log
 from trace.register import register_key
 from trace.store import ledger_rows
+from trace.store.pending import PendingSequencer
 from trace.store.sequencer import Sequencer
 from trace.times import Clock
+from trace.work import Worker
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT_PAUSE_S = 0.2
+"""Between two checkpoints at least: each takes the write lock for some flushes."""
+WITNESSED_PAUSE_S = 1.0
+"""The same with witnesses, so that each checkpoint can be cosigned before the next."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,27 @@ class Secrets:
     platform_issuer: str
 
 
+class Role(StrEnum):
+    """What a process does for the log. On SQLite one process does everything."""
+
+    ALL = "all"
+    WEB = "web"
+    """Verifies and puts parcels down; another process integrates. PostgreSQL only."""
+
+
 class Services:
     """The running parts. Use `open_services`."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, database: Database, secrets: Secrets, keys: SignerKeys
+        self,
+        settings: Settings,
+        clock: Clock,
+        database: Database,
+        secrets: Secrets,
+        keys: SignerKeys,
+        role: Role = Role.ALL,
     ) -> None:
+        self._role = role
         self.settings = settings
         self.clock = clock
         self.database = database
@@ -71,45 +96,108 @@ class Services:
             verifier_key(settings.origin, keys.log.public),
             secrets.item_secret,
         )
-        self.sequencer = Sequencer(settings.platform, settings.origin, secrets.item_secret, database.writing, clock)
+        log = (settings.platform, settings.origin, secrets.item_secret, database.appending, clock)
+        self.sequencer: Sequencer | PendingSequencer
+        self._integrating: Sequencer | Worker
+        if database.postgresql:
+            self.sequencer = PendingSequencer(settings.platform, database.appending, database.listening)
+            self._integrating = Worker(*log, database.listening, lambda: database.lease("work"))
+        else:
+            self.sequencer = self._integrating = Sequencer(*log)
         self.authority = self._signer(keys.authority, secrets.authority_issuer)
         self.attestation = self._signer(keys.attestation, secrets.platform_issuer)
         self._keys = keys
-        self._publisher = Publisher(settings.platform, keys.log)
+        self._publisher = Publisher(settings.platform, keys.log, SecondHead(settings.second_head_file))
+        self.policy = load_policy(settings, self.log.verifier_key)
+        self.witnesses = Witnesses(
+            self.policy, settings.platform, settings.origin, keys.log.public, database, self.tree, self._forked
+        )
+        self.fork: LedgerError | None = None
+        """Why nothing is signed; None in good order."""
+        self._fork_lock = threading.Lock()
+        self._ended = threading.Event()
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._publish_loop, name="publisher", daemon=True)
         self._tree = Tree()
         self._tree_lock = threading.Lock()
-        self.sequencer.on_commit = self._wake.set
+        self._integrating.on_commit = self._wake.set
 
     def day_of(self, moment: datetime) -> date:
         """The day on the city's wall clock."""
         return (moment + self.zone_offset).date()
 
     def _signer(self, key: SigningKey, issuer: str) -> PlatformSigner:
+        @contextmanager
+        def exclusive() -> Iterator[None]:
+            # Two processes that signed at once would fork the key's chain, and the log would freeze the key.
+            if isinstance(self.sequencer, PendingSequencer):
+                with self.database.exclusive(f"signer {key.key_id}"):
+                    self.sequencer.settle(key.key_id)
+                    yield
+            else:
+                yield
+
         return PlatformSigner(
-            key, issuer, self.settings.origin, self.settings.platform, self.database.reading, self.sequencer
+            key, issuer, self.settings.origin, self.settings.platform, self.database.reading, self.sequencer, exclusive
         )
 
     def start(self) -> None:
-        self.sequencer.start()
+        try:
+            with self.reading() as session:
+                self._publisher.guard(session, self.settings.origin)
+        except LedgerError as error:
+            # An older copy of the database: pages are served from it, nothing is added or signed.
+            self._forked(error)
+            return
+        if self._role is not Role.WEB:
+            self.witnesses.start()
+            self._integrating.start()
+        if self.sequencer is not self._integrating:
+            self.sequencer.start()
+        if self._role is Role.WEB:
+            return
         self._register_own_keys()
         self._thread.start()
         self._wake.set()  # what was committed before a crash may not be signed yet
 
     def close(self) -> None:
+        self.witnesses.stop()
         self.sequencer.stop()
+        self._integrating.stop()
         self._stopping = True
+        self._ended.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
         self.database.close()
 
     def publish_now(self) -> None:
-        """Sign the committed head without waiting for the publisher's thread."""
-        with self.writing() as session:
-            self._publisher.publish(session)
+        """Sign the committed head without waiting for the publisher's thread.
+
+        Raises: LedgerError when the database is not what was signed before.
+        """
+        self.witnesses.first_contact()
+        if self.fork is not None:
+            raise self.fork
+        try:
+            with self.writing() as session:
+                checkpoint = self._publisher.publish(session)
+                if checkpoint is not None and len(self.witnesses):
+                    wait_for_witnesses(session, self.settings.platform, checkpoint, self.clock.now())
+        except LedgerError as error:
+            if error.code == FORKED:
+                self._forked(error)
+            raise
+        self.witnesses.wake()
+
+    def _forked(self, error: LedgerError) -> None:
+        """What is stored is not what was signed: from here on nothing is added and nothing signed, until a restart."""
+        with self._fork_lock:
+            if self.fork is None:
+                self.fork = error
+                logger.error("%s", error)
+                self.sequencer.stop()
 
     def tree(self) -> Tree:
         """A tree that covers at least the newest checkpoint."""
@@ -137,8 +225,9 @@ class Services:
             self._wake.wait()
             self._wake.clear()
             try:
-                self._keys.require_signer()
-                self.publish_now()
+                if self.fork is None:
+                    self._keys.require_signer()
+                    self.publish_now()
             except UnavailableError as error:
                 # The signer is being started again: nothing else will wake us for what waits.
                 logger.warning("not published now: %s", error)
@@ -150,32 +239,55 @@ class Services:
                 logger.exception("not published")
             if self._stopping:
                 return
+            self._ended.wait(WITNESSED_PAUSE_S if len(self.witnesses) else CHECKPOINT_PAUSE_S)
 
 
 @contextmanager
-def open_services(settings: Settings, clock: Clock, *, watched_signer: bool = False) -> Iterator[Services]:
+def open_services(
+    settings: Settings, clock: Clock, role: Role = Role.ALL, *, watched_signer: bool = False
+) -> Iterator[Services]:
     """Everything, started; stopped at the end of the block.
 
     A signer that nobody has started is started for the block, unless somebody else watches it (`watched_signer`).
-    Raises: AlreadyRunningError when another process owns the data folder; UnavailableError when there is no signer
-    and its public keys are not known yet; LedgerError when the signer is another platform's.
+    Raises: AlreadyRunningError when another process owns the data folder (on PostgreSQL many may use it);
+    UnavailableError when there is no signer and its public keys are not known yet; LedgerError when the signer is
+    another platform's.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(only_process(settings.data))
+        if not settings.postgresql:
+            stack.enter_context(only_process(settings.data))
         if not watched_signer:
             stack.enter_context(platform_signer(settings))
         client = SignerClient(settings.signer_socket)
         stack.callback(client.close)
-        secrets = load_secrets(settings.keys)
-        keys = signer_keys(settings, client)
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
-        services = Services(settings, clock, database, secrets, keys)
+        with database.exclusive("keys") if settings.postgresql else nullcontext():
+            # Two processes at their first start would each make secrets of their own.
+            secrets = load_secrets(settings.keys)
+            keys = signer_keys(settings, client)
+        services = Services(settings, clock, database, secrets, keys, role)
         stack.callback(services.close)
         services.start()
         yield services
+
+
+def load_policy(settings: Settings, log_key: str) -> Policy | None:
+    """The policy file of the data folder; None when there is none.
+
+    Raises: SettingsError naming the line that is wrong.
+    """
+    try:
+        policy = Policy.parse(settings.policy_file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ParseError as error:
+        raise SettingsError(f"{settings.policy_file}: {error}") from error
+    if policy.logs and all(str(log.key) != log_key for log in policy.logs):
+        raise SettingsError(f"{settings.policy_file}: expected this log among its logs: log {log_key}")
+    return policy
 
 
 def load_secrets(folder: Path) -> Secrets:

@@ -43,6 +43,10 @@ class Settings:
     """Started as root: the user that holds the keys."""
     web_user: str | None = None
     """Started as root: the user that serves."""
+    open_entries: bool = False
+    """Entry bundles for everybody, not for registered mirrors alone."""
+    second_head: Path | None = None
+    """File of the newest signed checkpoint, best on another disk; None: beside the keys."""
     demo_state: Path | None = None
     """Set by `./suyuan demo` alone: the file that says whether the demo is ready."""
 
@@ -52,6 +56,11 @@ class Settings:
     def local(self, instant: datetime) -> datetime:
         """The instant by the platform's wall clock."""
         return instant.astimezone(timezone(timedelta(minutes=self.zone_offset_minutes)))
+
+    @property
+    def postgresql(self) -> bool:
+        """Several processes may write; SQLite has one."""
+        return self.database.startswith("postgresql")
 
     @property
     def keys(self) -> Path:
@@ -67,13 +76,24 @@ class Settings:
     def signer_socket(self) -> Path:
         return self.data / "run" / "signer.sock"
 
+    @property
+    def second_head_file(self) -> Path:
+        return self.second_head or self.data / "second-head.note"
+
+    @property
+    def policy_file(self) -> Path:
+        """Which witnesses are asked, and when their cosignatures are enough (c2sp.org/tlog-policy)."""
+        return self.data / "witnesses.policy"
+
 
 _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
-    "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite",
+    "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan",
     "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
     "signer_user": "a user of this machine other than root, like suyuan-signer or 1200",
     "web_user": "a user of this machine other than root, like suyuan or 1201",
+    "open_entries": "true or false",
+    "second_head": "a file in a folder that is there, like /mnt/other/suyuan-head.note",
     "demo_state": "set by the demo alone",
 }
 DEFAULT_ORIGIN = "suyuan.yunqiao.example"
@@ -109,13 +129,19 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
     if _HOST.fullmatch(origin) is None:
         raise SettingsError(f"setting origin {origin!r}: expected {_NAMES['origin']}")
     database = str(values.get("database", f"sqlite:///{data / 'suyuan.sqlite'}"))
-    if not database.startswith("sqlite:"):
+    if not database.startswith(("sqlite:", "postgresql+psycopg:")):
         # Without what follows the scheme: it may hold a password.
         scheme = database.split(":")[0]
-        raise SettingsError(f"setting database {scheme!r}: expected {_NAMES['database']}; only SQLite is built yet")
+        raise SettingsError(f"setting database {scheme!r}: expected {_NAMES['database']}")
     offset = str(values.get("zone_offset_minutes", 480))
     if re.fullmatch(r"-?\d{1,3}", offset, re.ASCII) is None or abs(int(offset)) > MAX_OFFSET_MINUTES:
         raise SettingsError(f"setting zone_offset_minutes {offset!r}: expected {_NAMES['zone_offset_minutes']}")
+    opened = str(values.get("open_entries", "false")).lower()
+    if opened not in ("true", "false"):
+        raise SettingsError(f"setting open_entries {opened[:40]!r}: expected {_NAMES['open_entries']}")
+    second_head = values.get("second_head")
+    if second_head is not None and (not str(second_head).startswith("/") or not Path(second_head).parent.is_dir()):
+        raise SettingsError(f"setting second_head {str(second_head)!r}: expected {_NAMES['second_head']}")
     state = values.get("demo_state")
     return Settings(
         data,
@@ -123,6 +149,8 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
         database,
         int(offset),
         *_users(values),
+        open_entries=opened == "true",
+        second_head=None if second_head is None else Path(second_head),
         demo_state=None if state is None else Path(state),
     )
 

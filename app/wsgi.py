@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 
 from app import create_app
-from app.services import open_services
+from app.services import Role, open_services
 from app.settings import read_settings
 from app.users import become_web_user
 from trace.times import SystemClock
@@ -19,4 +19,5 @@ _settings = read_settings()
 become_web_user(_settings)
 _running = ExitStack()
 atexit.register(_running.close)
-application = create_app(_running.enter_context(open_services(_settings, SystemClock(), watched_signer=True)))
+_role = Role.WEB if _settings.postgresql else Role.ALL
+application = create_app(_running.enter_context(open_services(_settings, SystemClock(), _role, watched_signer=True)))

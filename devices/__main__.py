@@ -77,6 +77,8 @@ def station(file: Path) -> None:
       key           file of the device key (made by `key --out FILE`)
       outbox        file in which parcels wait until the server has answered
       utc_offset    of the place, +08:00
+      log_key       verifier key of the log (optional): its checkpoints are
+                    watched, and each hop says which one was seen
       control_port  loopback port for GET /status and /events; 0 (default): any
     Of each [[reader]]:
       name, url     url like line+serial:///dev/ttyUSB0?baud=9600
@@ -110,6 +112,8 @@ def station(file: Path) -> None:
             client=client,
             clock=SystemClock(),
             rng=random.SystemRandom(),
+            log_key=settings.log_key,
+            seen_file=settings.outbox.with_suffix(".seen"),
         )
         control = ControlServer(station_routes(running.journal, running.status), port=settings.control_port)
         running.start()

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     JUNK = "junk"
     REPEATED = "repeated"
     """The first suppressed repetition of a scan: a deliberate second scan is never dropped in silence."""
+    ALARM = "alarm"
+    """The log contradicts itself: a person must look."""
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from devices.outbox import Outbox
 from trace.ledger.keys import PrivateKey
+from trace.ledger.payload import Seen
 from trace.observe import Device, Observation, ReadPoint, observe_scan, observe_tags
 
 
@@ -27,7 +28,9 @@ class Recorder:
         utc_offset: str,
         new_event_id: Callable[[], str],
         on_added: Callable[[], None],
+        seen: Callable[[], Seen | None],
     ) -> None:
+        """`seen` tells the newest checkpoint that the station knows."""
         self._outbox = outbox
         self._key = key
         self._issuer = issuer
@@ -35,6 +38,7 @@ class Recorder:
         self._utc_offset = utc_offset
         self._new_event_id = new_event_id
         self._on_added = on_added
+        self._seen = seen
         self._lock = threading.Lock()
 
     def scan(self, raw: bytes, where: ReadPoint, *, reader: str, at: datetime) -> None:
@@ -58,6 +62,6 @@ class Recorder:
         note = json.dumps({"reader": reader, "raw": raw, "digital_link": observation.uris[0]})
         with self._lock:
             device = Device(self._key, self._issuer, self._origin, *self._outbox.state())
-            parcel = device.sign(observation.event, at=at)
+            parcel = device.sign(observation.event, at=at, seen=self._seen())
             self._outbox.add(device.seq, parcel.payload_hash, parcel.to_bytes(), note)
         self._on_added()

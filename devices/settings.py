@@ -11,6 +11,7 @@ from devices.coalesce import TAG_HOLD_OFF_S
 from devices.reader import Reader
 from devices.reader_url import ReaderUrl
 from trace.errors import NotFoundError, ParseError, ValidationError
+from trace.ledger.checkpoint import parse_verifier_key
 from trace.ledger.encoding import from_hex
 from trace.observe import ReadPoint
 from trace.times import parse_offset
@@ -27,6 +28,8 @@ class StationSettings:
     outbox: Path
     utc_offset: str
     control_port: int
+    log_key: str | None
+    """Verifier key of the log; None: checkpoints are not looked at."""
     readers: tuple[Reader, ...]
 
     @classmethod
@@ -48,6 +51,9 @@ class StationSettings:
             outbox=path.parent / table.take("outbox", _text, "a file", '"outbox.db"'),
             utc_offset=table.take("utc_offset", _offset, "an offset", '"+08:00"'),
             control_port=table.take("control_port", _port, "a port number, 0 for any", "8200", default=0),
+            log_key=table.take(
+                "log_key", _log_key, "the verifier key of the log", '"suyuan.example/demo+1f2e3d4c+A…"', default=None
+            ),
             readers=tuple(_reader(f"{path.name}, reader {n}", each) for n, each in enumerate(tables, start=1)),
         )
         table.end()
@@ -138,6 +144,11 @@ def _origin(value: Any) -> str:
     # The origin is the first word of a line in leaves and notes: no white space, no '+'.
     if _text(value).split() != [value] or "+" in value:
         raise ValueError
+    return str(value)
+
+
+def _log_key(value: Any) -> str:
+    parse_verifier_key(_text(value))
     return str(value)
 
 

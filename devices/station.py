@@ -9,12 +9,14 @@ Wires them, starts and stops them in order, and says how they are.
 import json
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from devices.backoff import Backoff
+from devices.head_watch import HeadWatch
 from devices.journal import Journal, Kind
 from devices.link import Link
 from devices.outbox import Outbox, Waiting
@@ -48,10 +50,21 @@ class Station:
         client: httpx.Client,
         clock: Clock,
         rng: random.Random,
+        log_key: str | None = None,
+        seen_file: Path | None = None,
         open_link: Callable[[ReaderUrl], Link] = ReaderUrl.link,
         new_event_id: Callable[[], str] = lambda: f"urn:uuid:{uuid4()}",
     ) -> None:
+        """`log_key` and `seen_file` together: the checkpoints of the log are watched.
+
+        Raises: ParseError, SignatureError when the log key is none, or the kept checkpoint is not of that log.
+        """
         self.journal = Journal()
+        self._watch = (
+            None
+            if log_key is None or seen_file is None
+            else HeadWatch(seen_file, client=client, server=server, log_key=log_key, on_alarm=self._alarm)
+        )
         self._outbox = outbox
         self._key_id = key.key_id
         self._uplink = Uplink(
@@ -70,6 +83,7 @@ class Station:
             utc_offset=utc_offset,
             new_event_id=new_event_id,
             on_added=self._uplink.wake,
+            seen=lambda: None if self._watch is None else self._watch.seen(),
         )
         self._loops = [
             ReaderLoop(
@@ -111,5 +125,10 @@ class Station:
         if isinstance(outcome, Delivered):
             receipt = outcome.receipt
             self.journal.add(Kind.RECORDED, **note, leaf_index=receipt.leaf_index, event_id=receipt.event_id)
+            if self._watch is not None:
+                self._watch.look()
         else:
             self.journal.add(Kind.REFUSED, **note, detail=outcome.reason)
+
+    def _alarm(self, detail: str) -> None:
+        self.journal.add(Kind.ALARM, "", detail=detail)

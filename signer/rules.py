@@ -1,7 +1,7 @@
 """What the platform's keys sign, and nothing else (docs/signer.md, "What it signs"). Pure.
 
 A stolen web process can ask for signatures, so what may be asked for is narrow: the log key signs heads of its own
-log, the attestation key hops that say for whom, the authority key statements. Each payload names the very key and log.
+log, the attestation key hops that say for whom, the authority key statements and corrections of hops. Each payload names the very key and log.
 """
 
 from signer.head import Head
@@ -22,8 +22,8 @@ def check_payload(role: str, key_id: str, origin: str, message: bytes) -> None:
         raise ValidationError(f"payload is meant for the log {said.head.audience[:80]!r}, this is {origin!r}")
     if role == "attestation" and not (isinstance(said, Hop) and said.attests is not None):
         raise ValidationError(f"the attestation key signs hops with attests, got a {said.head.kind}")
-    if role == "authority" and isinstance(said, Hop):
-        raise ValidationError("the authority key signs statements, got a hop")
+    if role == "authority" and isinstance(said, Hop) and said.corrects is None:
+        raise ValidationError("the authority key signs statements and corrections, got a hop")
 
 
 def check_checkpoint(origin: str, message: bytes, last: Head) -> Head:

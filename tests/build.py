@@ -5,7 +5,7 @@ Times come from a `SetClock`, device keys from their names; what a test does not
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ from trace.ledger.envelope import HOP_TYPE, Envelope, Parcel, pae
 from trace.ledger.keys import PrivateKey
 from trace.observe import Amount, Device, ReadPoint, observe_pack, observe_scan, observe_transformation
 from trace.query import Log, Story
+from trace.store.intake import Receipt
 from trace.store.master_rows import Party, Region, Site
-from trace.store.sequencer import Receipt
 from trace.times import SetClock
 
 ORIGIN = "trace.example"
@@ -205,8 +205,16 @@ def auditor(services: Services) -> Audit:
     return Audit(1, ORIGIN, services.log.verifier_key, services.log.item_secret)
 
 
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'suyuan.sqlite'}"
+
+
+database_url: Callable[[Path], str] = sqlite_url
+"""The database that goes with a data folder; the fixture `both_databases` puts PostgreSQL in its place."""
+
+
 def settings(folder: Path) -> Settings:
-    return Settings(folder, ORIGIN, f"sqlite:///{folder / 'suyuan.sqlite'}")
+    return Settings(folder, ORIGIN, database_url(folder))
 
 
 @contextmanager

@@ -24,6 +24,8 @@ class CaptureTwin:
     log: list[bytes] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     types: set[str] = field(default_factory=set)
+    note: str | None = None
+    """What `GET /checkpoint` answers."""
     edge: dict[str, str] = field(default_factory=dict)
     """What `GET /demo/edge` answers."""
 
@@ -81,6 +83,9 @@ def serving(twin: CaptureTwin) -> Iterator[str]:
             self.give(twin.answer(data))
 
         def do_GET(self) -> None:
+            if self.path == "/checkpoint" and twin.note is not None:
+                self.give((200, {"Content-Type": "text/plain"}, twin.note.encode()))
+                return
             self.give(
                 (200, {}, json.dumps(twin.edge).encode()) if self.path == "/demo/edge" else problem(404, self.path)
             )

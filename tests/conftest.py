@@ -1,11 +1,14 @@
 """What every test may ask for. With CI=true a missing part is a failure, elsewhere a skip with its reason."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import build
 import pytest
 from hypothesis import settings
+from postgres import Cluster, find_binaries
 
 # The same examples on every machine, and no example fails because the machine was busy.
 settings.register_profile("suyuan", derandomize=True, deadline=None)
@@ -32,6 +35,30 @@ def missing(part: str) -> Any:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{part} is missing, and CI=true")
     pytest.skip(f"{part} is not on this machine")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A private cluster of this run."""
+    binaries = find_binaries()
+    if binaries is None:
+        missing("postgresql (Debian package)")
+    with Cluster.running(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def both_databases(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The tests of the module run on each; `build.settings` gives the one at hand."""
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    cluster: Cluster = request.getfixturevalue("postgresql")
+    build.database_url = cluster.url_of
+    try:
+        yield "postgresql"
+    finally:
+        build.database_url = build.sqlite_url
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,52 @@ class Log:
         line = f"revoke {key.key_id} {'-' if since is None else since}"
         return self._append(by, "keyrev", {"revoke": told}, [], [line])
 
-    def hop(self, by: Signer, event: Json, *, attests: str | None = None, **twist: Any) -> int:
+    def rotate(self, by: Signer, to: Signer, *, held_by: Signer | None = None, **twist: Any) -> int:
+        """`to` takes the place of `by`; `held_by` is who really signs the proof of possession."""
+        to.issuer, to.role = by.issuer, by.role
+        held = pae("application/vnd.suyuan.possession.v1", f"{ORIGIN}\n{by.key_id}\n{to.key_id}\n".encode())
+        told = {"alg": to.algorithm, "public": b64u(to.public), "proof": b64u((held_by or to).sign(held))}
+        line = f"rotate {to.key_id} {to.algorithm} {b64(to.public)}"
+        return self._append(by, "keyrot", {"rotate": told}, [], [line], **twist)
+
+    def erase(self, by: Signer, leaf: int, positions: list[int], **twist: Any) -> int:
+        told = {"leaf": leaf, "positions": positions, "basis": "PIPL 47"}
+        return self._append(
+            by, "erase", {"erase": told}, [], [f"erase {leaf} {','.join(map(str, positions))}"], **twist
+        )
+
+    def other_tree(self, by: Signer, kind: str, **twist: Any) -> int:
+        told = {"origin": "b.example", "size": 9, "root": b64u(sha256(b"root"))}
+        return self._append(by, kind, {"tree": told}, [], [f"{kind} b.example 9 {b64(sha256(b'root'))}"], **twist)
+
+    def case(self, by: Signer, kind: str, uri: str, act: str, public: Json, **twist: Any) -> int:
+        item = self.disclose("/case", uri)
+        others = [self.disclose(f"/public/{name}", value) for name, value in public.items()]
+        body = {"case": {"act": act, "by": ["a" * 32, "b" * 32]}, "items": [b64u(sha256(item.encode()))]}
+        return self._append(by, kind, body, [item], [self._item_line(uri)], others, **twist)
+
+    def correct(self, by: Signer, wrong: int, event: Json, *, leaf_hash: bytes | None = None, **twist: Any) -> int:
+        """The same event again, which says that leaf `wrong` was an error."""
+        hash_ = self.leaf_hash(wrong) if leaf_hash is None else leaf_hash
+        told = {**event, "errorDeclaration": {"declarationTime": "2026-11-24T05:00:00Z"}}
+        line = f"correct {wrong} {b64(hash_)}"
+        return self.hop(by, told, corrects=({"leaf": wrong, "hash": b64u(hash_)}, line), **twist)
+
+    def _item_line(self, uri: str, part: int = 0) -> str:
+        ord_, before = self.heads.get(uri, (0, 0))
+        prev = f"{before} {b64(self.leaf_hash(before))}" if ord_ else "- -"
+        self.heads[uri] = (ord_ + 1, len(self.leaves) + part)
+        return f"item {b64(self.item_key(uri))} {ord_ + 1} {prev}"
+
+    def hop(
+        self,
+        by: Signer,
+        event: Json,
+        *,
+        attests: str | None = None,
+        corrects: tuple[Json, str] | None = None,
+        **twist: Any,
+    ) -> int:
         """Gives the index of the (first) leaf."""
         items, others = [], []
         uris = []
@@ -127,13 +172,10 @@ class Log:
         body["items"] = [b64u(sha256(item.encode())) for item in items]
         if attests:
             body["attests"] = {"for": attests, "received": b64u(sha256(b"received"))}
-        lines = []
-        first = len(self.leaves)
-        for n, uri in enumerate(uris):
-            ord_, before = self.heads.get(uri, (0, 0))
-            prev = f"{before} {b64(self.leaf_hash(before))}" if ord_ else "- -"
-            lines.append(f"item {b64(self.item_key(uri))} {ord_ + 1} {prev}")
-            self.heads[uri] = (ord_ + 1, first + n // 500)
+        lines = [self._item_line(uri, n // 500) for n, uri in enumerate(uris)]
+        if corrects:
+            body["corrects"] = corrects[0]
+            return self._append(by, "correct", body, items, lines, others, first_line=corrects[1], **twist)
         return self._append(by, "hop", body, items, lines, others, **twist)
 
     def _append(
@@ -145,6 +187,7 @@ class Log:
         lines: list[str],
         others: list[str] | None = None,
         *,
+        first_line: str | None = None,
         payload_twist: Json | None = None,
         raw_twist: Callable[[bytes], bytes] = lambda payload: payload,
         line_twist: Callable[[str], str] = lambda line: line,
@@ -166,7 +209,7 @@ class Log:
             **(payload_twist or {}),
         }
         data = raw_twist(dumps(payload))
-        payload_type = HOP if kind == "hop" else STATEMENT
+        payload_type = HOP if kind in ("hop", "correct") else STATEMENT
         signature = by.sign(pae(payload_type, data))
         env = sha256(data + b"\x00" + bytes.fromhex(by.key_id) + b"\x00" + signature)
         prev = "-" if by.prev is None else b64(by.prev)
@@ -178,6 +221,7 @@ class Log:
                 f"issuer {payload['iss']} {by.key_id} {by.seq} {prev}",
                 f"rcv {1795489445678 + len(self.leaves)}",
                 f"env {b64(env)} {part + 1}/{parts}",
+                *([first_line] if first_line else []),
                 *(line_twist(line) for line in lines[part * 500 : part * 500 + 500]),
             ]
             self.leaves.append("\n".join(record) + "\n")

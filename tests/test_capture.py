@@ -50,8 +50,8 @@ from trace.ledger.leaf import ItemLine, Leaf
 from trace.ledger.payload import Attested, Signer
 from trace.observe import Device
 from trace.store import ledger_rows
+from trace.store.intake import Receipt
 from trace.store.rows import QuarantineRow
-from trace.store.sequencer import Receipt
 
 NAMES = (f"firm {n}" for n in itertools.count())
 SSCC = "095200000000001841"

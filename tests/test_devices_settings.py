@@ -57,7 +57,13 @@ def test_scanner_that_replaces_the_separator_is_named_in_its_url(tmp_path: Path)
             "control_port = 0",
             "control_prot = 0",
             "stations.toml: unknown key 'control_prot', expected one of reader, server, origin, issuer, key, outbox, "
-            "utc_offset, control_port",
+            "utc_offset, control_port, log_key",
+        ),
+        (
+            "control_port = 0",
+            'log_key = "key"',
+            "stations.toml: log_key is 'key', expected the verifier key of the log, like log_key = "
+            "\"suyuan.example/demo+1f2e3d4c+A…\" (verifier key 'key': expected <name>+<key hash>+<key>)",
         ),
         (
             "control_port = 0",

@@ -23,11 +23,14 @@ from devices.replay_link import ReplayLink
 from devices.station import Station
 from devices.uplink import http_client
 from scanners.m100 import BB, Command, Frame, FrameType, stop
+from trace.ledger.checkpoint import sign_checkpoint, verifier_key
 from trace.ledger.keys import PrivateKey
+from trace.ledger.payload import Seen
 from trace.observe import ReadPoint
 
 START = datetime(2026, 11, 24, 3, 4, 5, tzinfo=UTC)
 KEY = PrivateKey(bytes(range(32)))
+LOG_KEY = PrivateKey(bytes(range(1, 33)))
 ISSUER = "000102030405060708090a0b0c0d0e0f"
 ORIGIN = "suyuan.example/test"
 WHERE = ReadPoint("https://id.gs1.org/414/9520000000080/254/dock-1", None, "receiving", "in_progress")
@@ -105,6 +108,8 @@ class Rig:
             client=self.client,
             clock=TickingClock(),
             rng=random.Random(1),
+            log_key=verifier_key(ORIGIN, LOG_KEY.public),
+            seen_file=folder / "outbox.seen",
             open_link=opener,
             new_event_id=lambda: f"urn:uuid:00000000-0000-4000-8000-{next(numbers):012d}",
         )
@@ -284,6 +289,7 @@ def test_a_disk_that_takes_nothing_is_said_and_the_chain_stays_whole(tmp_path: P
         utc_offset="+08:00",
         new_event_id=lambda: "urn:uuid:00000000-0000-4000-8000-000000000001",
         on_added=added.set,
+        seen=lambda: None,
     )
     loop = ReaderLoop(
         Reader("dock", ReaderUrl.parse("line+serial:///dev/played"), WHERE, TAG_HOLD_OFF_S),
@@ -301,3 +307,13 @@ def test_a_disk_that_takes_nothing_is_said_and_the_chain_stays_whole(tmp_path: P
     assert [waiting.seq for waiting in outbox.waiting(10)] == [1]
     assert outbox.state()[0] == 1
     outbox.close()
+
+
+def test_each_hop_says_which_checkpoint_its_device_was_shown(rigs: Callable[..., Rig], twin: CaptureTwin) -> None:
+    twin.note = sign_checkpoint(ORIGIN, 7, bytes(32), LOG_KEY).note
+    rig = rigs([MILK + b"A\r\n"])
+    rig.wait("recorded")
+    rig.close()
+    again = rigs([MILK + b"B\r\n"])
+    again.wait("recorded", 1)
+    assert [hop.head.seen for hop in twin.hops()] == [None, Seen(7, bytes(32))]

@@ -30,7 +30,8 @@ from trace.ledger.leaf import item_key, record_hash
 from trace.ledger.merkle import Tree
 from trace.ledger.payload import Signer
 from trace.observe import Device
-from trace.store.sequencer import Receipt, Sequencer
+from trace.store.intake import Receipt
+from trace.store.sequencer import Sequencer
 from trace.times import SetClock
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "formats.md"

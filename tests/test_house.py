@@ -34,11 +34,13 @@ MAY_IMPORT = {
     "audit": _BASE | _FACTS | {"graph", "store"},
     "attest": _BASE | _FACTS | {"graph", "observe", "store", "capture"},
     "register": _BASE | _FACTS | {"graph", "store", "capture"},
+    "work": _BASE | _FACTS | {"graph", "store", "capture"},
     "issuing": _BASE | {"identifiers"},
     "issue": _BASE | _FACTS | {"issuing", "store"},
+    "monitor": _BASE | _FACTS | {"graph", "store", "publish"},
     "query": _BASE | _FACTS | {"graph", "issuing", "store", "capture", "recall", "publish"},
 }
-DOORS = ("capture", "recall", "publish", "audit", "attest", "register", "issue", "query")
+DOORS = ("capture", "recall", "publish", "audit", "attest", "register", "issue", "monitor", "query")
 
 
 def modules() -> list[Path]:

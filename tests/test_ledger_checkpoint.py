@@ -16,6 +16,7 @@ from trace.ledger.checkpoint import (
 )
 from trace.ledger.encoding import b64, from_b64
 from trace.ledger.keys import PrivateKey
+from trace.ledger.note import cosigner_key
 
 ORIGIN = "trace.example"
 KEY = PrivateKey(bytes(range(32)))
@@ -64,8 +65,18 @@ WANTED = key_hash(ORIGIN, KEY.public.raw).hex()
 @pytest.mark.parametrize(
     ("note", "error", "message"),
     [
-        ("", ParseError, "checkpoint: expected origin, size, root, a blank line and signatures"),
-        (SIGNED.note[:-1], ParseError, "checkpoint: expected origin, size, root, a blank line and signatures"),
+        ("", ParseError, "note: expected text, a blank line and signature lines that end with LF"),
+        (SIGNED.note[:-1], ParseError, "note: expected text, a blank line and signature lines that end with LF"),
+        (
+            signed(f"{ORIGIN}\n7\n{ROOT}\n\nextension behind an empty line\n"),
+            ParseError,
+            "checkpoint: expected origin, size, root, a blank line and signatures",
+        ),
+        (
+            signed(f"{ORIGIN}\n{2**63}\n{ROOT}\n"),
+            ParseError,
+            "checkpoint: size '9223372036854775808': expected a decimal number",
+        ),
         (signed(f"{ORIGIN}\n7\n"), ParseError, "checkpoint: expected origin, size, root, a blank line and signatures"),
         (signed(f"b.example\n7\n{ROOT}\n"), ParseError, "checkpoint: origin 'b.example', expected 'trace.example'"),
         (signed(f"{ORIGIN}\n07\n{ROOT}\n"), ParseError, "checkpoint: size '07': expected a decimal number"),
@@ -119,9 +130,13 @@ HASH = key_hash(ORIGIN, KEY.public.raw).hex()
         ),
         (
             f"{ORIGIN}+{HASH}+{b64(bytes([2]) + KEY.public.raw)}",
-            "verifier key trace.example: algorithm 2: expected 1, Ed25519",
+            "verifier key trace.example: algorithm 2: expected 1 (Ed25519), 4 (cosignature), 6 (ML-DSA-44) or 255",
         ),
-        (f"{ORIGIN}+{HASH}+AAAA", "verifier key 'AAAA': expected 33 bytes, got 3"),
+        (
+            str(cosigner_key(ORIGIN, KEY.public)),
+            "verifier key trace.example: algorithm 4: expected 1, Ed25519",
+        ),
+        (f"{ORIGIN}+{HASH}+AQAA", "verifier key 'AQAA': expected 33 bytes, got 3"),
     ],
 )
 def test_a_verifier_key_whose_parts_disagree_is_refused(text: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import pytest
 from build import ORIGIN, private_key, pseudonym
@@ -10,12 +11,24 @@ from hypothesis import strategies as st
 
 from trace.errors import ParseError, TraceError
 from trace.ledger.encoding import b64
-from trace.ledger.leaf import ItemLine, KeyLine, Leaf, RevokeLine, item_key, record_hash
+from trace.ledger.leaf import (
+    CorrectLine,
+    EraseLine,
+    ItemLine,
+    KeyLine,
+    Leaf,
+    RevokeLine,
+    RotateLine,
+    TreeLine,
+    item_key,
+    record_hash,
+)
 
 ISSUER = pseudonym("firm")
 KEY = private_key("device").public
 HASH = st.binary(min_size=32, max_size=32)
 NUMBER = st.integers(2, 10**16 - 1)
+POSITIONS = st.sets(st.integers(0, 10_000), min_size=1, max_size=4).map(lambda found: tuple(sorted(found)))
 
 
 @st.composite
@@ -31,6 +44,14 @@ def leaves(draw: st.DrawFn) -> Leaf:
     kind, body = draw(
         st.one_of(
             st.tuples(st.just("hop"), st.lists(item_lines(), max_size=4).map(tuple)),
+            st.tuples(st.just("correct"), st.lists(item_lines(), max_size=2).map(tuple)),
+            st.tuples(st.sampled_from(["recall", "blacklist", "decision"]), item_lines().map(lambda line: (line,))),
+            st.tuples(st.just("keyrot"), st.just(RotateLine(KEY))),
+            st.tuples(st.just("erase"), st.builds(EraseLine, NUMBER, POSITIONS)),
+            *(
+                st.tuples(st.just(word), st.builds(TreeLine, st.just(word), st.just("b.example"), NUMBER, HASH))
+                for word in ("import", "anchor")
+            ),
             st.tuples(st.just("keyreg"), st.just(KeyLine(KEY, ISSUER, "device"))),
             st.tuples(
                 st.just("keyrev"), st.builds(RevokeLine, HASH.map(bytes.hex), st.none() | st.integers(0, 10**16 - 1))
@@ -51,6 +72,7 @@ def leaves(draw: st.DrawFn) -> Leaf:
         body=body,
         part=draw(st.integers(1, parts)),
         parts=parts,
+        corrects=CorrectLine(draw(NUMBER), draw(HASH)) if kind == "correct" else None,
     )
 
 
@@ -79,6 +101,11 @@ PLAIN = Leaf(ORIGIN, "hop", ISSUER, KEY.key_id, 1, None, 5, bytes(32), (ItemLine
 REG = Leaf(ORIGIN, "keyreg", ISSUER, KEY.key_id, 1, None, 5, bytes(32), KeyLine(KEY, ISSUER, "device"))
 REV = Leaf(ORIGIN, "keyrev", ISSUER, KEY.key_id, 1, None, 5, bytes(32), RevokeLine(KEY.key_id, None))
 NULL = b64(bytes(32))
+ROT = replace(REG, kind="keyrot", body=RotateLine(KEY))
+ERASE = replace(REG, kind="erase", body=EraseLine(3, (2, 5)))
+ANCHOR = replace(REG, kind="anchor", body=TreeLine("anchor", "b.example", 9, bytes(32)))
+CASE = replace(PLAIN, kind="recall")
+CORRECT = replace(PLAIN, kind="correct", corrects=CorrectLine(3, bytes(32)))
 ITEM = b64(b"\x01" + bytes(32))
 
 
@@ -89,11 +116,11 @@ ITEM = b64(b"\x01" + bytes(32))
             PLAIN,
             "/hop/v1",
             "/hop/v2",
-            "leaf: first line 'trace.example/hop/v2': expected <origin>/<hop|keyreg|keyrev>/v1",
+            "leaf: first line 'trace.example/hop/v2': expected <origin>/<kind>/v1",
         ),
-        (PLAIN, "/hop/", "/hip/", "leaf: first line 'trace.example/hip/v1': expected <origin>/<hop|keyreg|keyrev>/v1"),
-        (PLAIN, ORIGIN, "", "leaf: first line '/hop/v1': expected <origin>/<hop|keyreg|keyrev>/v1"),
-        (PLAIN, f"{ORIGIN}/hop/v1", "v1", "leaf: first line 'v1': expected <origin>/<hop|keyreg|keyrev>/v1"),
+        (PLAIN, "/hop/", "/hip/", "leaf: first line 'trace.example/hip/v1': expected <origin>/<kind>/v1"),
+        (PLAIN, ORIGIN, "", "leaf: first line '/hop/v1': expected <origin>/<kind>/v1"),
+        (PLAIN, f"{ORIGIN}/hop/v1", "v1", "leaf: first line 'v1': expected <origin>/<kind>/v1"),
         (
             PLAIN,
             "issuer ",
@@ -160,6 +187,26 @@ ITEM = b64(b"\x01" + bytes(32))
             f"revoke {KEY.key_id} 01",
             "leaf: compromised from '01': expected a decimal number",
         ),
+        (
+            ROT,
+            "rotate ",
+            "key ",
+            f"leaf: line 'key {KEY.key_id} 1 {b64(KEY.raw)[:9]}': expected 'rotate' and 3 fields",
+        ),
+        (
+            ROT,
+            f"rotate {KEY.key_id}",
+            f"rotate {'0' * 64}",
+            f"leaf: key id {'0' * 16}…: expected {KEY.key_id[:16]}… for this key",
+        ),
+        (ERASE, " 2,5", " 5,2", "leaf: erased positions '5,2': expected rising numbers"),
+        (ERASE, " 2,5", " 2,,5", "leaf: erased position '': expected a decimal number"),
+        (ANCHOR, "anchor b.", "import b.", f"leaf: line 'import b.example 9 {NULL}': expected 'anchor' and 3 fields"),
+        (ANCHOR, "b.example", "b.é", "leaf: origin 'b.é': expected printable ASCII without spaces"),
+        (ANCHOR, f" 9 {NULL}", " 9 AA", "root 'AA': expected base64 with padding"),
+        (CASE, f"item {ITEM} 1 - -\n", "", "leaf: a recall has one item line, that of its case, got 0"),
+        (CORRECT, f"correct 3 {NULL}\n", "", f"leaf: line 'item {ITEM} 1 - -': expected 'correct' and 2 fields"),
+        (CORRECT, f"correct 3 {NULL}\nitem {ITEM} 1 - -\n", "", "leaf: line '': expected 'correct' and 2 fields"),
     ],
 )
 def test_another_spelling_is_refused(leaf: Leaf, old: str, new: str, message: str) -> None:

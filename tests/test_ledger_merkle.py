@@ -1,5 +1,6 @@
 """The tree against the published one of Certificate Transparency, and against the definition of RFC 6962."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from trace.ledger.encoding import b64
 from trace.ledger.leaf import record_hash
-from trace.ledger.merkle import EMPTY_ROOT, Tree, node_hash
+from trace.ledger.merkle import EMPTY_ROOT, Tree, consistent, included, node_hash
 
 
 def published(shared_data: Path) -> dict[str, Any]:
@@ -151,3 +152,89 @@ def test_a_path_outside_the_tree_is_refused(index: int, size: int) -> None:
 def test_consistency_outside_the_tree_is_refused(old: int, new: int) -> None:
     with pytest.raises(ValueError, match=rf"^consistency of {old} and {new}: this tree has 3 leaves$"):
         Tree(LEAVES[:3]).consistency_path(old, new)
+
+
+# ---- checking what somebody else answered -------------------------------------------------------
+
+
+def raw(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def test_every_published_inclusion_proof_is_accepted_or_refused_as_published(shared_data: Path) -> None:
+    cases = files(shared_data, "inclusion")
+    for file in cases:
+        case = json.loads(file.read_text())
+        path = [raw(node) for node in case["proof"] or []]
+        ours = included(raw(case["leafHash"]), case["leafIdx"], case["treeSize"], path, raw(case["root"]))
+        assert ours != case["wantErr"], file.name
+    assert len(cases) >= 30
+
+
+def test_every_published_consistency_proof_is_accepted_or_refused_as_published(shared_data: Path) -> None:
+    """One published case takes a root of 12 bytes between empty trees: refused here (reading notes of the set)."""
+    cases = files(shared_data, "consistency")
+    for file in cases:
+        case = json.loads(file.read_text())
+        roots = raw(case["root1"]), raw(case["root2"])
+        ours = consistent(case["size1"], case["size2"], *roots, [raw(node) for node in case["proof"] or []])
+        if len(roots[0]) == 32:
+            assert ours != case["wantErr"], file.name
+        else:
+            assert not ours
+    assert len(cases) >= 30
+
+
+@pytest.mark.parametrize("folder", ["subtreeinclusion", "subtreeconsistency"])
+def test_subtree_proofs(folder: str) -> None:
+    pytest.skip(f"{folder}: a draft on Merkle tree certificates, no part of RFC 6962; nothing here reads such proofs")
+
+
+def naive(leaves: Sequence[bytes]) -> bytes:
+    """MTH of RFC 6962, section 2.1, as it is written there."""
+    if len(leaves) < 2:
+        return leaves[0] if leaves else EMPTY_ROOT
+    half = 1
+    while half * 2 < len(leaves):
+        half *= 2
+    return node_hash(naive(leaves[:half]), naive(leaves[half:]))
+
+
+@given(st.integers(1, 70), st.data())
+def test_proofs_of_any_tree_hold_and_no_other_does(size: int, data: st.DataObject) -> None:
+    leaves = [hashlib.sha256(bytes([n])).digest() for n in range(size)]
+    tree = Tree(leaves)
+    index = data.draw(st.integers(0, size - 1))
+    path = tree.inclusion_path(index, size)
+    assert included(leaves[index], index, size, path, naive(leaves))
+    old = data.draw(st.integers(1, size))
+    proof = tree.consistency_path(old, size)
+    roots = naive(leaves[:old]), naive(leaves)
+    assert consistent(old, size, *roots, proof)
+    for wrong in twisted(path, data):
+        assert not included(leaves[index], index, size, wrong, naive(leaves))
+    for wrong in twisted(proof, data):
+        assert not consistent(old, size, *roots, wrong)
+    if old < size:
+        assert not consistent(old, size, roots[1], roots[0], proof)
+        assert not consistent(size, old, roots[1], roots[0], proof)
+    assert not included(leaves[index], size, size, path, naive(leaves))
+
+
+def twisted(proof: list[bytes], data: st.DataObject) -> list[list[bytes]]:
+    """The proof with a node more, less, changed, cut."""
+    extra = hashlib.sha256(b"extra").digest()
+    found = [[*proof, extra], [extra, *proof]]
+    if proof:
+        at = data.draw(st.integers(0, len(proof) - 1))
+        before, after = proof[:at], proof[at + 1 :]
+        found += [[*before, *after], [*before, extra, *after], [*before, proof[at][:31], *after]]
+    return found
+
+
+def test_nothing_is_proven_from_the_empty_tree() -> None:
+    root = tree_of([b"a"]).root()
+    assert consistent(0, 0, EMPTY_ROOT, EMPTY_ROOT, [])
+    assert not consistent(0, 0, root, root, [])
+    assert not consistent(0, 1, EMPTY_ROOT, root, [])
+    assert not consistent(3, 5, root, root, [])

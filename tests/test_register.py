@@ -96,9 +96,10 @@ def test_master_data_are_not_written_over(world: World) -> None:
 
 
 def test_the_list_is_read_as_it_was_written_with_the_status_of_the_day(world: World) -> None:
-    with world.services.writing() as session:
-        for entry in (HEARING, REPAIRED):
-            register.add_blacklist_entry(session, 1, entry)
+    services = world.services
+    for entry, act in ((HEARING, "hear"), (REPAIRED, "repair")):
+        case = register.new_case(services.settings.origin)
+        register.list_entry(services.authority, entry, case, act, [pseudonym("inspector")], services.clock.now())
     with world.services.reading() as session:
         assert register.blacklist(session, 1, date(2028, 1, 1)) == [
             Listing(REPAIRED, Status.REPAIRED),

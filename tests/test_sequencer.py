@@ -35,7 +35,9 @@ from trace.ledger.envelope import Parcel
 from trace.ledger.leaf import Leaf
 from trace.ledger.payload import Signer
 from trace.store import ledger_rows
-from trace.store.sequencer import Begin, Receipt, Sequencer
+from trace.store.intake import Receipt
+from trace.store.integrator import Begin
+from trace.store.sequencer import Sequencer
 from trace.times import SetClock
 
 

@@ -88,6 +88,12 @@ def drop_leaf(index: int) -> Json:
     return edited(edit)
 
 
+def drop_first_step(package: Json) -> Json:
+    first = package["steps"].pop(0)
+    package["entries"] = [entry for entry in package["entries"] if entry["index"] != first["index"]]
+    return package
+
+
 def swap_entries(package: Json) -> None:
     entries = package["entries"]
     entries[6], entries[7] = entries[7], entries[6]
@@ -151,9 +157,71 @@ def reserved_algorithm() -> Json:
 
 def unknown_kind() -> Json:
     made = Story().register()
-    made.keys.append(made.log._append(made.authority, "recall", {}, [], ["scope everything"]))
+    made.keys.append(made.log._append(made.authority, "merge", {}, [], ["scope everything"]))
     made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [ITEM]})
     return made.package()
+
+
+SHIPPED = {"bizStep": "shipping", "epcList": [ITEM]}
+CASE = "https://trace.example/id/case/0123456789abcdef0123456789abcdef"
+
+
+def corrected(by: str = "scanner", event: Json = SHIPPED, drop: bool = False, **twist: Any) -> Json:
+    """A hop, and the declaration by `by` that it was an error."""
+    made = Story().register()
+    wrong = made.hop(made.scanner, SHIPPED)
+    index = made.log.correct(getattr(made, by), wrong, event, **twist)
+    steps = [(index, ITEM, "self")] if drop else [(wrong, ITEM, "self"), (index, ITEM, "self")]
+    return made.log.package(ITEM, steps, tuple(made.keys))
+
+
+def corrected_for_another(party: str) -> Json:
+    made = Story().register()
+    wrong = made.log.hop(made.platform, SHIPPED, attests="f" * 32)
+    index = made.log.correct(made.platform, wrong, SHIPPED, attests=party)
+    return made.log.package(ITEM, [(wrong, ITEM, "self"), (index, ITEM, "self")], tuple(made.keys))
+
+
+def corrects_a_correction() -> Json:
+    made = Story().register()
+    wrong = made.hop(made.scanner, SHIPPED)
+    first = made.log.correct(made.scanner, wrong, SHIPPED)
+    second = made.log.correct(made.scanner, first, SHIPPED)
+    return made.log.package(ITEM, [(n, ITEM, "self") for n in (wrong, first, second)], tuple(made.keys))
+
+
+def rotated(*, old_signs_on: bool = False, **twist: Any) -> Json:
+    """The scanner's key is changed for another, which records the hop."""
+    made = Story().register()
+    next_key = Signer("next scanner", "device")
+    made.keys.append(made.log.rotate(made.scanner, next_key, **twist))
+    made.hop(made.scanner if old_signs_on else next_key, {"bizStep": "commissioning", "epcList": [ITEM]})
+    return made.package()
+
+
+def rotated_twice() -> Json:
+    made = Story().register()
+    first, second = Signer("first", "device"), Signer("second", "device", algorithm=2)
+    made.keys.append(made.log.rotate(made.scanner, first))
+    made.keys.append(made.log.rotate(first, second))
+    made.hop(second, {"bizStep": "commissioning", "epcList": [ITEM]})
+    return made.package()
+
+
+def case(by: str = "authority", **twist: Any) -> Json:
+    """A blacklisting from its opening to its publication."""
+    made = Story().register()
+    signer = getattr(made, by)
+    steps = [
+        made.log.case(made.authority, "blacklist", CASE, "open", {"name": "某公司"}),
+        made.log.case(signer, "blacklist", CASE, "publish", {"number": "临罚〔2026〕1号"}, **twist),
+    ]
+    return made.log.package(CASE, [(n, CASE, "self") for n in steps], tuple(made.keys))
+
+
+def beside(write: Callable[[Story], int]) -> Json:
+    """A story with another leaf in its package."""
+    return story(before=lambda made: made.keys.append(write(made)))
 
 
 def second_authority() -> Json:
@@ -392,7 +460,76 @@ def cases() -> dict[str, Case]:
             reserved_algorithm(), "signature", "could not check: leaf 5: algorithm 3 is not known here"
         ),
         "unknown kind of leaf": open_(
-            unknown_kind(), "envelope", "could not check: leaf 5: kind recall/v1 is not known here"
+            unknown_kind(), "envelope", "could not check: leaf 5: kind merge/v1 is not known here"
+        ),
+        # ---- kinds beside the hop
+        "an error is declared by who made it": Case(corrected(), "valid"),
+        "an error is declared by the authority": Case(corrected("authority"), "valid"),
+        "an error is declared by another party": bad(
+            corrected("phone"), "chain", "leaf 6: corrects leaf 5: was recorded by another party"
+        ),
+        "an error of an attested hop is declared for its party": Case(corrected_for_another("f" * 32), "valid"),
+        "an error of an attested hop is declared for another": bad(
+            corrected_for_another("e" * 32), "chain", "leaf 6: corrects leaf 5: was recorded by another party"
+        ),
+        "an error of other things": bad(
+            corrected(event={**SHIPPED, "epcList": [ITEM, MATE]}),
+            "chain",
+            "leaf 6: corrects leaf 5: names other things than that hop",
+        ),
+        "an error of another leaf": bad(
+            corrected(leaf_hash=bytes(32)), "chain", "leaf 6: corrects leaf 5: expected an earlier hop with that hash"
+        ),
+        "an error of a declaration": bad(
+            corrects_a_correction(), "chain", "leaf 7: corrects leaf 6: expected an earlier hop with that hash"
+        ),
+        "the hop that was an error is left out": bad(
+            corrected(drop=True), "chain", "leaf 6: hop 2 of the thing, expected hop 1"
+        ),
+        "the leaf corrects another hop than its payload": bad(
+            corrected(payload_twist={"corrects": {"leaf": 4, "hash": b64u(bytes(32))}}),
+            "envelope chain",
+            "leaf 6: body 'correct 5 uYL5OozwA8H9xzSQ6jA/OzdC3xmY+GAvBUMJSYH…",
+        ),
+        "a rotated key": Case(rotated(), "valid"),
+        "a key rotated twice": Case(rotated_twice(), "valid"),
+        "the old key after its rotation": bad(
+            rotated(old_signs_on=True), "signature", "leaf 6: key d46dcf6bf6e43e1f is revoked from leaf 6 on"
+        ),
+        "a rotation to a key that nobody holds": bad(
+            rotated(held_by=Signer("thief", "device")),
+            "signature",
+            "leaf 5: the new key 15f1a8a5cb34f14d did not sign its proof",
+        ),
+        "a case and its steps": Case(case(), "valid", uri=CASE),
+        "a step of a case by a device": bad(
+            case("scanner"), "signature", "leaf 6: a key of role device signed a blacklist: expected authority"
+        ),
+        "a case without its first step": bad(
+            drop_first_step(case()), "chain", "leaf 6: hop 2 of the thing, expected hop 1"
+        ),
+        "a step of two cases": bad(
+            case(payload_twist={"items": [b64u(bytes(32)), b64u(sha256(b"x"))]}),
+            "format",
+            "leaf 6: payload: 2 items: expected one, the case",
+        ),
+        "an erasure": Case(beside(lambda s: s.log.erase(s.authority, 1, [0, 2])), "valid"),
+        "an erasure by a device": bad(
+            beside(lambda s: s.log.erase(s.phone, 1, [0, 2])),
+            "signature",
+            "leaf 5: a key of role device signed a erase: expected authority",
+        ),
+        "an erasure of something else than signed": bad(
+            beside(lambda s: s.log.erase(s.authority, 1, [0], line_twist=lambda _: "erase 1 0,1")),
+            "envelope",
+            "leaf 5: body 'erase 1 0,1': expected 'erase 1 0'",
+        ),
+        "an anchor": Case(beside(lambda s: s.log.other_tree(s.authority, "anchor")), "valid"),
+        "an import": Case(beside(lambda s: s.log.other_tree(s.authority, "import")), "valid"),
+        "an anchor by an enterprise": bad(
+            beside(lambda s: s.log.other_tree(s.plant, "anchor")),
+            "signature",
+            "leaf 5: a key of role enterprise signed a anchor: expected authority",
         ),
         # ---- disclosure
         "disclosure of another item": bad(

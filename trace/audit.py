@@ -12,6 +12,7 @@ Reads only. Erased disclosures are no fault; they are counted, and what only the
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -20,13 +21,25 @@ from trace.errors import NotFoundError, TraceError
 from trace.graph import Containment
 from trace.ledger.canonical import canonical
 from trace.ledger.checkpoint import open_checkpoint, parse_verifier_key
-from trace.ledger.disclosure import Disclosure, item_uris, rebuild
+from trace.ledger.disclosure import Disclosure, case_content, item_uris, rebuild
 from trace.ledger.envelope import pae
 from trace.ledger.keys import PublicKey
-from trace.ledger.leaf import ItemLine, KeyLine, Leaf, RevokeLine, item_key, record_hash
+from trace.ledger.leaf import EraseLine, ItemLine, KeyLine, Leaf, RevokeLine, RotateLine, item_key, record_hash
 from trace.ledger.merkle import Tree
-from trace.ledger.payload import Hop, KeyRegistration, Statement, digests, parse_payload
-from trace.store import ledger_rows, trace_rows
+from trace.ledger.payload import (
+    MAX_ITEMS,
+    CaseStep,
+    Hop,
+    KeyRegistration,
+    KeyRevocation,
+    KeyRotation,
+    Statement,
+    digests,
+    items_of,
+    parse_payload,
+    parts_of,
+)
+from trace.store import ledger_rows, supervision_rows, trace_rows
 from trace.store.ledger_rows import StoredDisclosure, StoredEnvelope, StoredLeaf
 from trace.store.trace_rows import IndexedEvent
 
@@ -64,6 +77,16 @@ class _Sent:
 
 
 @dataclass(frozen=True)
+class _Recorded:
+    """A hop, as far as a correction has to agree with it."""
+
+    leaf_hash: bytes
+    issuer: str
+    attested_for: str | None
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class _Stored:
     """What the tables hold of one batch of leaves, by leaf index."""
 
@@ -72,6 +95,7 @@ class _Stored:
     events: dict[int, IndexedEvent]
     bodies: dict[int, str]
     hops: dict[int, dict[str, int]]
+    cases: dict[int, tuple[Any, ...]]
 
 
 @dataclass
@@ -89,8 +113,20 @@ class Audit:
     _keys: dict[str, _Key] = field(default_factory=dict)
     _devices: dict[str, dict[int, _Sent]] = field(default_factory=dict)
     """Key id to seq to what was sent."""
+    _newest: dict[str, int] = field(default_factory=dict)
+    """Key id to the highest seq so far."""
     _items: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Item key to (ord, leaf index) of its newest hop."""
+    _hops: dict[int, _Recorded] = field(default_factory=dict)
+    """By leaf index of the first part."""
+    _corrected: dict[int, int] = field(default_factory=dict)
+    """Leaf of an event that was an error to the leaf that says so."""
+    _erased_by: dict[int, set[int]] = field(default_factory=dict)
+    """Leaf index to the positions that `erase` leaves say to be gone."""
+    _gone: dict[int, set[int]] = field(default_factory=dict)
+    """Leaf index to the positions that have no disclosure."""
+    _packed: list[tuple[int, EventView]] = field(default_factory=list)
+    """Aggregations, in the order of the log."""
     _inside: Containment = field(default_factory=Containment)
     _made: set[tuple[int, str, bool]] = field(default_factory=set)
     """Leaf index, URI, whether it came out: of every transformation."""
@@ -132,6 +168,8 @@ class Audit:
         yield from self._item_rows(session)
         yield from self._key_rows(session)
         yield from self._graph_rows(session)
+        yield from self._corrections(session)
+        yield from self._erasures()
         yield from self._heads(session)
         for stray in ledger_rows.strays(session, self.platform):
             is_leaf = stray.table not in ("checkpoint", "head")
@@ -171,6 +209,7 @@ class Audit:
             trace_rows.events_at(session, self.platform, indexes),
             trace_rows.event_bodies(session, self.platform, indexes),
             trace_rows.hops_at(session, self.platform, indexes),
+            supervision_rows.cases_at(session, self.platform, indexes),
         )
         for stored, leaf in batch:
             if stored.envelope_leaf != stored.index - leaf.part + 1:
@@ -200,6 +239,8 @@ class Audit:
         if said != (head.audience, head.kind, head.issuer, head.device, head.seq, head.prev):
             yield Finding(index, "first and issuer line do not repeat the payload")
         yield from self._body(index, leaf, payload)
+        if leaf.part > 1:
+            return  # the envelope was looked at with its first leaf
         yield from self._signer(index, leaf, stored, payload)
         chain = self._devices.setdefault(leaf.device, {})
         if leaf.seq in chain:
@@ -209,22 +250,29 @@ class Audit:
         told = yield from self._told(index, leaf, payload, disclosures)
         # Erased in part: the event can no longer be rebuilt as a whole.
         self._untold = self._untold or told is None
+        if isinstance(payload, Hop):
+            yield from self._correction(index, leaf, payload)
+        if isinstance(payload, CaseStep) and told is not None:
+            yield from self._case_row(index, payload, told, tables)
         if isinstance(payload, Hop) and told is not None:
-            yield from self._index(index, leaf, payload, told, tables)
+            late = leaf.seq < self._newest.get(leaf.device, 0)
+            yield from self._index(index, leaf, payload, told, late, tables)
+        self._newest[leaf.device] = max(leaf.seq, self._newest.get(leaf.device, 0))
 
     def _body(self, index: int, leaf: Leaf, payload: Hop | Statement) -> Iterator[Finding]:
-        if isinstance(payload, Hop):
+        if (leaf.parts, leaf.part) != (parts_of(payload), min(leaf.part, parts_of(payload))):
+            yield Finding(index, f"part {leaf.part}/{leaf.parts}: expected {parts_of(payload)} parts")
+        if isinstance(payload, Hop | CaseStep):
             lines = len(leaf.body) if isinstance(leaf.body, tuple) else 0
-            if lines != len(payload.items):
-                yield Finding(index, f"{lines} item lines for {len(payload.items)} items of the payload")
+            here = len(items_of(payload)[(leaf.part - 1) * MAX_ITEMS : leaf.part * MAX_ITEMS])
+            if lines != here:
+                yield Finding(index, f"{lines} item lines for {here} items of the payload")
+            if leaf.corrects != (payload.corrects if isinstance(payload, Hop) else None):
+                yield Finding(index, "correct line does not repeat the payload")
             return
-        wanted: KeyLine | RevokeLine
-        if isinstance(payload, KeyRegistration):
-            wanted = KeyLine(payload.key, payload.issuer, payload.role)
-        else:
-            wanted = RevokeLine(payload.key_id, payload.compromised_from)
+        wanted = payload.line()
         if leaf.body != wanted:
-            yield Finding(index, f"key line does not repeat the payload: expected {wanted.line()}")
+            yield Finding(index, f"{wanted.line().split(' ')[0]} line does not repeat the payload: {wanted.line()}")
 
     def _signer(self, index: int, leaf: Leaf, stored: StoredEnvelope, payload: Hop | Statement) -> Iterator[Finding]:
         name = f"key {leaf.device[:16]}…"
@@ -248,12 +296,16 @@ class Audit:
 
     def _may(self, index: int, signer: _Key, payload: Hop | Statement) -> bool:
         if isinstance(payload, Hop):
+            if payload.corrects is not None and payload.attests is None and signer.role == "authority":
+                return True
             return signer.role in (("device", "enterprise") if payload.attests is None else ("attestation",))
+        if isinstance(payload, KeyRotation):
+            return True  # of itself
         if isinstance(payload, KeyRegistration) and (payload.role == "authority") != (index == 0):
             return False  # the authority is registered by the first leaf, and by no other
         if signer.role == "authority":
             return True
-        if signer.role != "enterprise":
+        if signer.role != "enterprise" or not isinstance(payload, KeyRegistration | KeyRevocation):
             return False
         if isinstance(payload, KeyRegistration):
             return payload.role == "device" and payload.issuer == signer.issuer
@@ -264,8 +316,41 @@ class Audit:
         if isinstance(leaf.body, KeyLine):
             line = leaf.body
             self._keys.setdefault(line.key.key_id, _Key(line.key, line.issuer, line.role, index))
+        elif isinstance(leaf.body, RotateLine) and leaf.device in self._keys:
+            old = self._keys[leaf.device]
+            self._keys.setdefault(leaf.body.key.key_id, _Key(leaf.body.key, old.issuer, old.role, index))
+            old.revoked = index
         elif isinstance(leaf.body, RevokeLine) and leaf.body.key_id in self._keys:
             self._keys[leaf.body.key_id].revoked = index
+        elif isinstance(leaf.body, EraseLine):
+            self._erased_by.setdefault(leaf.body.leaf_index, set()).update(leaf.body.positions)
+
+    def _correction(self, index: int, leaf: Leaf, hop: Hop) -> Iterator[Finding]:
+        lines = leaf.body if isinstance(leaf.body, tuple) else ()
+        keys = tuple(line.key for line in lines)
+        party = None if hop.attests is None else hop.attests.party
+        if hop.corrects is None:
+            self._hops[index] = _Recorded(self._tree.leaf_hash(index), leaf.issuer, party, keys)
+            return
+        at = hop.corrects.leaf_index
+        wrong, signer = self._hops.get(at), self._keys.get(leaf.device)
+        if wrong is None or wrong.leaf_hash != hop.corrects.leaf_hash:
+            yield Finding(index, f"corrects leaf {at}: expected an earlier hop with that hash")
+            return
+        if at in self._corrected:
+            yield Finding(index, f"corrects leaf {at}, which leaf {self._corrected[at]} has corrected")
+        if wrong.keys != keys:
+            yield Finding(index, f"corrects leaf {at}: names other things than that hop")
+        by_authority = signer is not None and signer.role == "authority"
+        if not by_authority and (wrong.issuer, wrong.attested_for) != (leaf.issuer, party):
+            yield Finding(index, f"corrects leaf {at}: it was recorded by another party")
+        self._corrected[at] = index
+
+    def _case_row(self, index: int, step: CaseStep, told: tuple[Disclosure, ...], tables: _Stored) -> Iterator[Finding]:
+        uri, public, internal = case_content(told)
+        said = (step.head.kind, uri, step.act, step.approved_by, public, internal)
+        if tables.cases.get(index) != said:
+            yield Finding(index, "case row does not repeat the statement")
 
     # ---- what was told --------------------------------------------------------------------------
 
@@ -274,7 +359,7 @@ class Audit:
     ) -> Generator[Finding, None, tuple[Disclosure, ...] | None]:
         """Also returns the disclosures, or None when one is missing or bad."""
         places = digests(payload)
-        items = payload.items if isinstance(payload, Hop) else ()
+        items = items_of(payload)
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         whole: list[Disclosure] = []
         for each in stored:
@@ -295,26 +380,33 @@ class Audit:
                 self.item_secret, str(disclosure.value)
             ):
                 yield Finding(index, f"item line {place + 1} is not the item key of {str(disclosure.value)[:80]}")
-        self.erased += len(places) - len(stored)
+        gone = set(range(len(places))) - {each.position for each in stored}
+        self.erased += len(gone)
+        if gone:
+            self._gone[index] = gone
         return tuple(whole) if len(whole) == len(places) else None
 
     def _index(
-        self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], tables: _Stored
+        self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], late: bool, tables: _Stored
     ) -> Iterator[Finding]:
         event = rebuild(hop.event, told)
+        lines = leaf.body if isinstance(leaf.body, tuple) else ()
+        if leaf.parts == 1:
+            ords = {uri: line.ord for uri, line in zip(item_uris(event), lines, strict=False)}
+            if tables.hops.get(index, {}) != ords:
+                yield Finding(index, "hop rows are not the item lines of the leaf")
+        if hop.corrects is not None:
+            return  # the index keeps the event that was recorded first, and the correction beside it
         if tables.bodies.get(index) != canonical(event).decode("utf-8"):
             yield Finding(index, "event row is not the event of the envelope")
         looked_at = view(event)
-        if tables.events.get(index) != trace_rows.indexed(looked_at, hop, index, leaf.rcv_ms):
+        if tables.events.get(index) != trace_rows.indexed(looked_at, hop, index, leaf.rcv_ms, late):
             yield Finding(index, "columns of the event row do not repeat the event")
         self._learn_graph(index, looked_at, frozenset(item_uris(event)))
-        lines = leaf.body if isinstance(leaf.body, tuple) else ()
-        ords = {uri: line.ord for uri, line in zip(item_uris(event), lines, strict=False)}
-        if tables.hops.get(index, {}) != ords:
-            yield Finding(index, "hop rows are not the item lines of the leaf")
 
     def _learn_graph(self, index: int, event: EventView, items: frozenset[str]) -> None:
         if event.event_type == "AggregationEvent" and event.parent is not None:
+            self._packed.append((index, event))
             if event.action == "ADD":
                 self._inside.pack(event.parent, event.epcs, index)
             elif event.action == "DELETE" and (event.epcs or not event.classes):
@@ -363,7 +455,8 @@ class Audit:
     def _graph_rows(self, session: Session) -> Iterator[Finding]:
         if self._untold:
             return
-        inside = self._inside.intervals()
+        inside = self._without_errors().intervals()
+        self._made = {made for made in self._made if made[0] not in self._corrected}
         stored_inside = trace_rows.all_stays(session, self.platform)
         for stay in sorted(inside ^ stored_inside, key=lambda each: (each.from_leaf, each.child)):
             verb = "is missing" if stay in inside else "is what no event says"
@@ -373,6 +466,34 @@ class Audit:
         for made in sorted(self._made ^ stored_made):
             verb = "is missing" if made in self._made else "is what no event says"
             yield Finding(made[0], f"transformation row: {made[1]} as {'output' if made[2] else 'input'} {verb}")
+
+    def _without_errors(self) -> Containment:
+        if not self._corrected:
+            return self._inside
+        inside = Containment()
+        for index, event in self._packed:
+            if index in self._corrected or event.parent is None:
+                continue
+            if event.action == "ADD":
+                inside.pack(event.parent, event.epcs, index)
+            elif event.action == "DELETE" and (event.epcs or not event.classes):
+                inside.unpack(event.parent, event.epcs, index)
+        return inside
+
+    def _corrections(self, session: Session) -> Iterator[Finding]:
+        stored = trace_rows.corrections(session, self.platform)
+        for at in sorted({*stored, *self._corrected}):
+            if stored.get(at) != self._corrected.get(at):
+                yield Finding(self._corrected.get(at), f"correction row of leaf {at} does not repeat the leaves")
+
+    def _erasures(self) -> Iterator[Finding]:
+        """What is gone must have been erased, and what was erased must be gone."""
+        for index in sorted({*self._gone, *self._erased_by}):
+            gone, said = self._gone.get(index, set()), self._erased_by.get(index, set())
+            for position in sorted(gone - said):
+                yield Finding(index, f"disclosure {position} is missing, and no leaf says that it was erased")
+            for position in sorted(said - gone):
+                yield Finding(index, f"disclosure {position} is there, and was erased")
 
     def _heads(self, session: Session) -> Iterator[Finding]:
         head = ledger_rows.head(session, self.platform)

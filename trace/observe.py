@@ -20,6 +20,7 @@ from trace.ledger.canonical import JsonObject
 from trace.ledger.disclosure import split
 from trace.ledger.envelope import Parcel
 from trace.ledger.keys import PrivateKey
+from trace.ledger.leaf import CorrectLine
 from trace.ledger.payload import Attested, Seen, Signer
 from trace.times import format_utc, parse_offset
 
@@ -227,10 +228,19 @@ class Device:
         return self._signer.prev
 
     def sign(
-        self, event: JsonObject, *, at: datetime, seen: Seen | None = None, attests: Attested | None = None
+        self,
+        event: JsonObject,
+        *,
+        at: datetime,
+        seen: Seen | None = None,
+        attests: Attested | None = None,
+        corrects: CorrectLine | None = None,
     ) -> Parcel:
-        """The parcel; moves `seq` and `prev`. Raises: LimitError when the event holds too many keys."""
-        return self._signer.hop(split(event, lambda: self._signer.random(16)), at, seen, attests)
+        """The parcel; moves `seq` and `prev`. `corrects` is the hop that `event`, with an errorDeclaration, takes back.
+
+        Raises: LimitError when the event holds too many keys.
+        """
+        return self._signer.hop(split(event, lambda: self._signer.random(16)), at, seen, attests, corrects)
 
 
 def _identified(raw: bytes, at: datetime, utc_offset: str) -> tuple[str, Identified]:

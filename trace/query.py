@@ -4,7 +4,7 @@ Functions take a session for reading and give what anybody may know: district no
 terms, no other item of the same case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,12 +22,16 @@ from trace.identifiers.uris import EPC_SCHEME, Key, key_from_uri, keys_of, path_
 from trace.issuing import LinkMark, check_link, mark_in
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
-from trace.ledger.disclosure import EPC_LISTS, QUANTITY_LISTS, Access, Disclosure
+from trace.ledger.disclosure import Access, Disclosure
 from trace.ledger.encoding import b64
 from trace.ledger.leaf import item_key
 from trace.ledger.merkle import Tree
+from trace.ledger.payload import MAX_ITEMS
+from trace.ledger.policy import Policy
+from trace.publish import given_out
 from trace.store import ledger_rows, master_rows, trace_rows
-from trace.store.trace_rows import IndexedEvent, Item
+from trace.store.ledger_rows import StoredDisclosure, StoredLeaf
+from trace.store.trace_rows import Correction, IndexedEvent, Item
 from trace.supervision.verdict import Facts, Verdict, judge
 from trace.times import from_ms
 
@@ -97,6 +101,10 @@ class Hop:
     celsius_alarm: bool
     published: bool
     """Covered by a signed checkpoint."""
+    corrected_at: datetime | None = None
+    """When it was declared to be an error, UTC; then no verdict counts it."""
+    corrected_reason: str | None = None
+    """CBV word: `did_not_occur`, `incorrect_data`."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +132,10 @@ class Story:
     log_size: int
     """Leaves covered by the newest checkpoint."""
 
-
-_KEY_MEMBERS = frozenset(("parentID", *EPC_LISTS, *QUANTITY_LISTS))
+    @property
+    def valid_hops(self) -> tuple[Hop, ...]:
+        """Without those that were declared to be errors."""
+        return tuple(hop for hop in self.hops if hop.corrected_at is None)
 
 
 @dataclass(frozen=True)
@@ -153,8 +163,12 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
     checkpoint = ledger_rows.newest_checkpoint(session, log.platform, log.origin)
     covered = 0 if checkpoint is None else checkpoint.size
     names = _Names(session, log.platform, events.values())
+    wrong = trace_rows.corrections_of(session, log.platform, {event.leaf_index for event in events.values()})
+    # A correction is a leaf of its own, and is told where the event stands that it corrects.
     told = [
-        _hop(events[step.leaf_index], step, subjects[step.item_id].uri, names, covered, log.origin) for step in counted
+        _hop(events[step.leaf_index], step, subjects[step.item_id].uri, names, covered, wrong)
+        for step in counted
+        if step.leaf_index in events
     ]
     # The order of the log is what is proven; people read by the time of the event.
     told.sort(key=lambda hop: (hop.event_time, hop.leaf_index))
@@ -165,7 +179,8 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
         lot_key = lot_of_item if isinstance(lot_of_item, Lgtin) else None
     produced, expiry = _dates(item, lot_item)
     # A lot is sold in many pieces; only a serialised thing must not be sold twice.
-    sales = 0 if _kind(key) == "lot" else sum(1 for hop in told if hop.via is Via.SELF and _is_sale(hop))
+    valid = [hop for hop in told if hop.corrected_at is None]
+    sales = 0 if _kind(key) == "lot" else sum(1 for hop in valid if hop.via is Via.SELF and _is_sale(hop))
     today = (now + zone_offset).date()
     return Story(
         uri=uri,
@@ -177,7 +192,7 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
         produced=produced,
         expiry=expiry,
         # Something is recorded under this URI, so a lot without steps of its own has units.
-        verdict=judge(replace(_facts(told, expiry, sales, _kind(key)), has_units=not told), today),
+        verdict=judge(replace(_facts(valid, expiry, sales, _kind(key)), has_units=not told), today),
         sales=sales,
         hops=tuple(told),
         inside=tuple(trace_rows.inside_now(session, log.platform, item.item_id)) if isinstance(key, Sscc) else (),
@@ -185,8 +200,12 @@ def story(session: Session, log: Log, uri: str, now: datetime, zone_offset: time
     )
 
 
-def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
+def proof(
+    session: Session, log: Log, tree: Tree, uri: str, now: datetime | None = None, policy: Policy | None = None
+) -> JsonObject:
     """The proof package of docs/formats.md, section 7. `tree` holds at least the leaves of the newest checkpoint.
+
+    With a policy and the time, the checkpoint is one that a quorum cosigned, where there is one.
 
     Raises: NotFoundError as `story`; UnavailableError while the newest step is not yet covered by a checkpoint.
     """
@@ -194,18 +213,22 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
     spans = _spans(session, log.platform, item)
     hops = trace_rows.hops_of(session, log.platform, {span.item_id for span in spans})
     counted = steps(spans, [(hop.item_id, hop.leaf_index) for hop in hops])
-    checkpoint = ledger_rows.newest_checkpoint(session, log.platform, log.origin)
-    if checkpoint is None or any(step.leaf_index >= checkpoint.size for step in counted):
+    covering = max((step.leaf_index + 1 for step in counted), default=0)
+    asked = policy if now is not None else None
+    checkpoint = given_out(session, log.platform, log.origin, asked, now or from_ms(0), covering)
+    if checkpoint is None or checkpoint.size < covering:
         raise UnavailableError("the newest step is recorded but not yet in a signed checkpoint", retry_after_s=1)
     subjects = trace_rows.items(session, log.platform, {step.item_id for step in counted})
     wanted = {step.leaf_index for step in counted}
     registrations = _registrations(session, log.platform, wanted)
-    indexes = sorted(wanted | registrations)
+    # Of a hop with several leaves, a correction names the first one.
+    corrected = trace_rows.corrected_by(session, log.platform, wanted)
+    indexes = sorted(wanted | registrations | corrected)
     leaves = ledger_rows.leaves_at(session, log.platform, indexes)
     envelopes = ledger_rows.envelopes_at(
         session, log.platform, sorted({leaf.envelope_leaf for leaf in leaves.values()})
     )
-    shown = ledger_rows.disclosures_of(session, log.platform, indexes, (Access.PUBLIC, Access.ITEM))
+    shown = ledger_rows.stored_disclosures(session, log.platform, sorted(envelopes))
     told_uris = {subject.uri for subject in subjects.values()}
     return {
         "format": "suyuan-proof/v1",
@@ -221,7 +244,7 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
                 "leaf": leaves[index].record,
                 "path": [b64(node) for node in tree.inclusion_path(index, checkpoint.size)],
                 "envelope": envelopes[leaves[index].envelope_leaf].envelope.to_dict(),
-                "disclosures": [text for text in shown.get(index, []) if _may_show(text, told_uris)],
+                "disclosures": _shown(leaves[index], shown.get(leaves[index].envelope_leaf, []), told_uris),
             }
             for index in indexes
         ],
@@ -232,7 +255,7 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
 
 
 def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
-    """The newest signed tree head; None before the first."""
+    """The newest signed tree head, as the log alone signed it; None before the first."""
     return ledger_rows.newest_checkpoint(session, log.platform, log.origin)
 
 
@@ -428,7 +451,8 @@ def _inputs(session: Session, platform: int, start: list[Span]) -> list[Span]:
 def _registrations(session: Session, platform: int, leaves: set[int]) -> set[int]:
     """Leaves of the key registrations that a verifier needs for these leaves, up to the authority; and revocations."""
     keys = ledger_rows.keys(session, platform)
-    stored = ledger_rows.envelopes_at(session, platform, sorted(leaves))
+    first_parts = {leaf.envelope_leaf for leaf in ledger_rows.leaves_at(session, platform, sorted(leaves)).values()}
+    stored = ledger_rows.envelopes_at(session, platform, sorted(first_parts))
     open_keys = {each.envelope.key_id for each in stored.values()}
     found: set[int] = set()
     while open_keys:
@@ -442,11 +466,12 @@ def _registrations(session: Session, platform: int, leaves: set[int]) -> set[int
     return found
 
 
-def _may_show(text: str, uris: set[str]) -> bool:
-    """Public disclosures, and of the keys only those that the story is about."""
-    disclosure = Disclosure.parse(text)
-    is_key = disclosure.pointer.split("/")[1] in _KEY_MEMBERS
-    return not is_key or disclosure.value in uris
+def _shown(leaf: StoredLeaf, stored: Sequence[StoredDisclosure], uris: set[str]) -> list[str]:
+    """Public disclosures, and of the keys with a line in this leaf those that the story is about."""
+    part = leaf.index - leaf.envelope_leaf
+    items = (each for each in stored if each.access == Access.ITEM and each.position // MAX_ITEMS == part)
+    named = [each.text for each in items if Disclosure.parse(each.text).value in uris]
+    return [*named, *(each.text for each in stored if each.access == Access.PUBLIC)]
 
 
 # ---- what is told of a step -------------------------------------------------------------------------
@@ -463,7 +488,10 @@ class _Names:
         self.regions = master_rows.regions(session, platform)
 
 
-def _hop(event: IndexedEvent, step: Step, subject: str, names: _Names, covered: int, origin: str) -> Hop:
+def _hop(
+    event: IndexedEvent, step: Step, subject: str, names: _Names, covered: int, wrong: Mapping[int, Correction]
+) -> Hop:
+    correction = wrong.get(event.leaf_index)
     signer = names.parties.get(event.issuer)
     attested = None if event.attested_for is None else names.parties.get(event.attested_for)
     return Hop(
@@ -486,7 +514,9 @@ def _hop(event: IndexedEvent, step: Step, subject: str, names: _Names, covered: 
         celsius_min=event.celsius_low,
         celsius_max=event.celsius_high,
         celsius_alarm=event.celsius_alarm,
-        published=event.leaf_index < covered,
+        published=step.leaf_index < covered,
+        corrected_at=None if correction is None else from_ms(correction.declared_ms),
+        corrected_reason=None if correction is None else correction.reason,
     )
 
 

@@ -1,8 +1,11 @@
-"""The registering door: parties and their keys, places, products, and the lists that regulators keep.
+"""The registering door: parties and their keys, places, products, the cases and lists of regulators, erasures.
 
-Keys are leaves of the log, signed by the authority. Master data are plain rows; the caller owns the transaction.
+Keys, cases, erasures and the heads of other logs are leaves, signed by the authority. Master data are plain rows; the
+caller owns the transaction.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -11,15 +14,18 @@ from sqlalchemy.orm import Session
 from trace.capture import PlatformSigner
 from trace.errors import ConflictError, NotFoundError, ValidationError
 from trace.ledger.canonical import JsonObject
-from trace.ledger.disclosure import split
+from trace.ledger.checkpoint import Checkpoint
+from trace.ledger.disclosure import Access, split, split_case
 from trace.ledger.encoding import b64u
+from trace.ledger.envelope import pae
 from trace.ledger.key_request import KeyRequest
-from trace.ledger.keys import PublicKey
+from trace.ledger.keys import PublicKey, SigningKey
 from trace.ledger.leaf import Leaf, RevokeLine
+from trace.ledger.payload import POSSESSION_TYPE, possession_body
 from trace.store import ledger_rows, master_rows, supervision_rows
+from trace.store.intake import Receipt
 from trace.store.key_rows import Chain, chains
 from trace.store.master_rows import Party, Region, Site, TradeItem
-from trace.store.sequencer import Receipt
 from trace.supervision.blacklist import BlacklistEntry, Listing, listing
 
 KEY_ID_START = 8
@@ -139,6 +145,64 @@ def rotate(
     return registered, revoke_key(authority, old.key_id, compromised_from, at)
 
 
+def possession(new: SigningKey, origin: str, old_key_id: str) -> bytes:
+    """The proof that whoever rotates a key holds the new one."""
+    return new.sign(pae(POSSESSION_TYPE, possession_body(origin, old_key_id, new.public)))
+
+
+def new_case(origin: str) -> str:
+    """URI of a case that nobody has opened yet."""
+    return f"https://{origin.split('/')[0]}/id/case/{os.urandom(16).hex()}"
+
+
+def record_case(
+    authority: PlatformSigner,
+    kind: str,
+    case: str,
+    act: str,
+    approved_by: Sequence[str],
+    at: datetime,
+    *,
+    public: JsonObject,
+    internal: JsonObject | None = None,
+) -> Receipt:
+    """One step of a case (`recall`, `blacklist`, `decision`): see `ACTS` in trace/ledger/payload.py.
+
+    `case` is its URI, `approved_by` the pseudonyms of who decided. Raises: as `capture`.
+    """
+    body: JsonObject = {"act": act, "by": list(approved_by)}
+    parts = split_case(case, public, internal or {})
+    return authority.record(lambda signer: signer.statement(kind, body, parts, at))
+
+
+def list_entry(
+    authority: PlatformSigner, entry: BlacklistEntry, case: str, act: str, approved_by: Sequence[str], at: datetime
+) -> Receipt:
+    """A step of a blacklist case: from now on the list says this of the entry. Raises: as `capture`."""
+    return record_case(authority, "blacklist", case, act, approved_by, at, public=entry.to_members())
+
+
+def erase(authority: PlatformSigner, leaf_index: int, positions: Sequence[int], basis: str, at: datetime) -> Receipt:
+    """Delete disclosures of a leaf, with their salts, and say so in the log; every signature and proof still holds.
+
+    `positions` count the payload's digests (docs/formats.md, 2.2). Raises: as `capture`.
+    """
+    body: JsonObject = {"leaf": leaf_index, "positions": sorted(set(positions)), "basis": basis}
+    return authority.record(lambda signer: signer.statement("erase", body, split({}), at))
+
+
+def personal_disclosures(session: Session, platform: int, leaf_index: int) -> list[int]:
+    """Positions of what a leaf discloses to nobody but the person concerned, as far as it is not erased."""
+    stored = ledger_rows.stored_disclosures(session, platform, [leaf_index]).get(leaf_index, [])
+    return [each.position for each in stored if each.access == Access.PERSONAL]
+
+
+def record_other_log(authority: PlatformSigner, kind: str, head: Checkpoint, at: datetime) -> Receipt:
+    """`anchor`: this log has seen that head. `import`: this log goes on from there. The note becomes a disclosure."""
+    body: JsonObject = {"origin": head.origin, "size": head.size, "root": b64u(head.root)}
+    return authority.record(lambda signer: signer.statement(kind, body, split({"note": head.note}), at))
+
+
 def add_master_data(
     session: Session,
     platform: int,
@@ -170,10 +234,6 @@ def party(session: Session, platform: int, pseudonym: str) -> Party | None:
 def sites_of(session: Session, platform: int, pseudonym: str) -> list[Site]:
     """Places of a party, in the order of their GLNs."""
     return master_rows.sites_of_party(session, platform, pseudonym)
-
-
-def add_blacklist_entry(session: Session, platform: int, entry: BlacklistEntry) -> None:
-    supervision_rows.add_blacklist_entry(session, platform, entry)
 
 
 def blacklist(session: Session, platform: int, today: date) -> list[Listing]:

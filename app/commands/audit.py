@@ -29,7 +29,7 @@ def audit(data: Path | None, log_key: str | None, as_json: bool) -> None:
     """
     settings = settings_or_exit(data)
     file = Path(settings.database.removeprefix("sqlite:///"))
-    if not file.exists():
+    if not settings.postgresql and not file.exists():
         raise click.ClickException(f"{file}: there is no ledger here; start with ./suyuan demo or serve")
     if not (settings.keys / "item.secret").exists() or not (settings.keys / "platform.pub").exists():
         # Loading would make new ones, and then nothing agrees.

@@ -9,10 +9,15 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
+from app import ledger_bench
+from app.database import Database
+from trace.errors import TraceError
 from trace.identifiers.element_string import examine
 from trace.identifiers.epc_binary import decode
 
@@ -63,6 +68,35 @@ def identifiers() -> None:
     for name, ratio in told.items():
         times = ratio["numerator"] / ratio["denominator"]
         click.echo(f"{name}: {ratio['numerator']:.1f} us over {ratio['denominator']:.1f} us = {times:.1f}", err=True)
+    click.echo(json.dumps(told))
+    sys.stdout.flush()
+
+
+@bench.command()
+@click.option("--database", help="SQLAlchemy URL of an empty database [default: SQLite in a temporary folder].")
+@click.option("--folder", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Where that one is made.")
+@click.option("--short", is_flag=True, help="A tenth of the work: whether it runs, not how fast.")
+@click.option("--json", "as_json", is_flag=True, help="The JSON line alone.")
+def ledger(database: str | None, folder: Path | None, short: bool, as_json: bool) -> None:
+    """The append, proofs and the audit against the signature check and bare SHA-256; a restart."""
+    tell = (lambda line: None) if as_json else (lambda line: click.echo(line, err=True))
+    size = ledger_bench.SHORT if short else ledger_bench.USUAL
+    with TemporaryDirectory(dir=folder, prefix="suyuan-bench-") as name:
+        there = Path(name)
+        opened = Database(database or f"sqlite:///{there / 'bench.sqlite'}")
+        try:
+            opened.migrate()
+            told = ledger_bench.measure(opened, size, tell)
+        except TraceError as error:
+            raise click.ClickException(f"{error}; name an empty database") from error
+        finally:
+            opened.close()
+        if database is None:
+            (there / "data").mkdir()
+            told |= ledger_bench.measure_restart(there / "data", tell, times=1 if short else 3)
+    for name, ratio in told.items():
+        quotient = ratio["numerator"] / ratio["denominator"]
+        tell(f"{name}: {ratio['numerator']:g} over {ratio['denominator']:g} {ratio['unit']} = {quotient:.3f}")
     click.echo(json.dumps(told))
     sys.stdout.flush()
 

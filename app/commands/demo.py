@@ -34,7 +34,8 @@ from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new")
+_HEAD = ("second-head.note", "second-head.note.new")
+OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new", *_HEAD)
 """Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "admin.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
@@ -55,7 +56,18 @@ OUR_FOLDERS = {
         for end in ("", ".new")
     ),
     "run": ("signer.sock",),
-    "edge": ("station.key", "issuer", "stations.toml", "outbox.db", "outbox.db-wal", "outbox.db-shm", "scanner", "uhf"),
+    "edge": (
+        "station.key",
+        "issuer",
+        "log_key",
+        "outbox.seen",
+        "stations.toml",
+        "outbox.db",
+        "outbox.db-wal",
+        "outbox.db-shm",
+        "scanner",
+        "uhf",
+    ),
     "log": ("server.log", "scanner.log", "uhf.log", "station.log"),
 }
 """What a demo writes, with `demo.json`; `--reset` deletes exactly this."""
@@ -178,6 +190,7 @@ def _make_station(settings: Settings, services: Any) -> None:
     key.save(edge / "station.key")
     issuer = enrol_station(services, STATION_USCC, key.public)
     (edge / "issuer").write_text(issuer, encoding="ascii")
+    (edge / "log_key").write_text(services.log.verifier_key, encoding="ascii")
 
 
 # ---- child processes ------------------------------------------------------------------------------
@@ -347,6 +360,7 @@ class _Children:
     def _write_stations(self) -> None:
         place = f"https://id.gs1.org/414/{STATION_GLN}"
         issuer = (self._edge / "issuer").read_text(encoding="ascii").strip()
+        log_key = (self._edge / "log_key").read_text(encoding="ascii")
         (self._edge / "stations.toml").write_text(
             f"""\
 server = "{self._url}"
@@ -354,6 +368,7 @@ origin = "{self._settings.origin}"
 issuer = "{issuer}"
 key = "station.key"
 outbox = "outbox.db"
+log_key = "{log_key}"
 utc_offset = "+08:00"
 
 [[reader]]

@@ -10,8 +10,8 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from app.commands.options import data_option, read_passphrase, require_free_port, settings_or_exit
-from app.database import AlreadyRunningError, only_process
-from app.settings import SettingsError
+from app.database import AlreadyRunningError, Database, OperationalError, only_process
+from app.settings import Settings, SettingsError
 from app.signing import platform_signer
 from app.users import divide
 from trace.errors import TraceError
@@ -29,25 +29,42 @@ RESTART_PAUSE_S = 0.2
 @data_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Worker processes, on PostgreSQL alone [default: one a core]."
+)
 @click.option("--passphrase-prompt", is_flag=True, help="Ask for the passphrase of the platform's keys.")
 @click.option(
     "--passphrase-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
 )
-def serve(data: Path | None, host: str, port: int, passphrase_prompt: bool, passphrase_file: Path | None) -> None:
-    """Serve the platform (granian, one worker that is started again when it dies; a signer beside it likewise).
+def serve(
+    data: Path | None,
+    host: str,
+    port: int,
+    workers: int | None,
+    passphrase_prompt: bool,
+    passphrase_file: Path | None,
+) -> None:
+    """Serve the platform (granian; a worker that dies is started again, and so is the signer beside it).
 
-    Started as root with the settings signer_user and web_user, each of the two gives root up for its own user.
+    On SQLite one worker does everything. On PostgreSQL many answer, and ./suyuan work has to run beside them.
+    Started as root with the settings signer_user and web_user, signer and workers give root up for their own users.
     """
     os.umask(0o077)
     settings = settings_or_exit(data)
     settings.data.mkdir(parents=True, exist_ok=True)
-    try:
-        with only_process(settings.data):
-            pass
-    except AlreadyRunningError as error:
-        raise click.ClickException(str(error)) from error
+    if settings.postgresql:
+        _migrate(settings)
+    else:
+        if workers not in (None, 1):
+            raise click.ClickException(f"--workers {workers}: SQLite has one writing process; PostgreSQL takes many")
+        try:
+            with only_process(settings.data):
+                pass
+        except AlreadyRunningError as error:
+            raise click.ClickException(str(error)) from error
+    count = (workers or os.cpu_count() or 1) if settings.postgresql else 1
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
@@ -55,14 +72,14 @@ def serve(data: Path | None, host: str, port: int, passphrase_prompt: bool, pass
     try:
         divide(settings)
         with platform_signer(settings, passphrase):
-            _keep_serving(host, port)
+            _keep_serving(host, port, count)
     except (SettingsError, TraceError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _keep_serving(host: str, port: int) -> None:
+def _keep_serving(host: str, port: int, count: int) -> None:
     ended: deque[float] = deque(maxlen=RESTARTS)
-    while _serve(host, port):
+    while _serve(host, port, count):
         # granian gives up when a worker dies twice within seconds; a platform does not, unless nothing helps.
         ended.append(time.monotonic())
         if len(ended) == RESTARTS and ended[-1] - ended[0] < RESTARTS_WITHIN_S:
@@ -70,14 +87,24 @@ def _keep_serving(host: str, port: int) -> None:
         time.sleep(RESTART_PAUSE_S)
 
 
-def _serve(host: str, port: int) -> bool:
+def _migrate(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        database.migrate()
+    except OperationalError as error:
+        raise click.ClickException(f"the database does not answer: {error.orig}") from error
+    finally:
+        database.close()
+
+
+def _serve(host: str, port: int, workers: int) -> bool:
     """Serve until a signal comes (False) or granian gives up (True)."""
     server = Granian(
         "app.wsgi:application",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
-        workers=1,
+        workers=workers,
         blocking_threads=THREADS,
         respawn_failed_workers=True,
         respawn_interval=0.1,

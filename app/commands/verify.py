@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 import click
 
+from trace.errors import ParseError
 from trace.ledger.verify import Outcome, Report, verify_package
+from trace.ledger.verify_policy import MAX_POLICY_BYTES, read_policy
 from trace.ledger.verify_reading import MAX_PACKAGE_BYTES
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.UNCHECKED: 2}
@@ -19,6 +21,7 @@ WORDS = {
         "unchecked": "COULD NOT CHECK. This says nothing about whether the proof is true.",
         "format": "The file is a proof package.",
         "checkpoint": "The log signed its checkpoint.",
+        "witnessed": "The log signed its checkpoint, and the witnesses that the policy demands cosigned it.",
         "inclusion": "Each record stands in the log under that checkpoint.",
         "envelope": "Each record is that of the signed message beside it.",
         "signature": "Each message is signed by a key that the authority registered.",
@@ -34,6 +37,7 @@ WORDS = {
         "  that the log's item keys belong to these codes (the operator's word, until version 2);\n"
         "  that the containers, lots and inputs shown belong to this thing;\n"
         "  that no later hop is kept back.",
+        "one log": "  that everybody is shown this same log: demand witnesses with --policy.",
     },
     "zh": {
         "valid": "有效。能核对的全部成立。",
@@ -41,6 +45,7 @@ WORDS = {
         "unchecked": "无法核对。这不说明证明是真是假。",
         "format": "文件是证明包。",
         "checkpoint": "检查点由账本签名。",
+        "witnessed": "检查点由账本签名，并由策略所要求的见证方会签。",
         "inclusion": "每条记录都在该检查点之下的账本中。",
         "envelope": "每条记录与所附签名报文一致。",
         "signature": "每份报文都由主管机关登记的密钥签名。",
@@ -54,6 +59,7 @@ WORDS = {
         "  账本的物品键属于这些编码（第 2 版之前以运营方所述为准）；\n"
         "  所示的容器、批次和投入物属于此物；\n"
         "  没有扣下更晚的环节。",
+        "one log": "  人人看到的是同一账本：请用 --policy 要求见证方会签。",
     },
 }
 
@@ -61,35 +67,57 @@ WORDS = {
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--log-key", metavar="VKEY", help="The log's verifier key, from a source you trust.")
+@click.option(
+    "--policy",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Trusted logs, demanded witnesses (c2sp.org/tlog-policy).",
+)
 @click.option("--uri", metavar="URI", help="The canonical URI of the thing in your hand.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.option("--lang", type=click.Choice(sorted(WORDS)), default="en", show_default=True)
-def verify(file: BinaryIO, log_key: str | None, uri: str | None, as_json: bool, lang: str) -> None:
+def verify(
+    file: BinaryIO, log_key: str | None, policy: BinaryIO | None, uri: str | None, as_json: bool, lang: str
+) -> None:
     """Check a downloaded proof package, offline. FILE may be - for standard input.
 
     Exit status: 0 valid, 1 invalid, 2 could not check.
     """
     # One byte more than allowed is enough to be refused.
-    report = verify_package(file.read(MAX_PACKAGE_BYTES + 1), log_key=log_key, expected_uri=uri)
+    data = file.read(MAX_PACKAGE_BYTES + 1)
+    demanded = None if policy is None else policy.read(MAX_POLICY_BYTES + 1)
+    report = verify_package(data, log_key=log_key, expected_uri=uri, policy=demanded)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False, indent=2))
     else:
-        click.echo(_in_words(report, WORDS[lang], own_key=log_key is None))
+        own_key = log_key is None and not _lists_logs(demanded)
+        click.echo(_in_words(report, WORDS[lang], own_key=own_key, witnessed=demanded is not None))
     sys.exit(EXIT_CODES[report.outcome])
 
 
-def _in_words(report: Report, words: dict[str, str], own_key: bool) -> str:
+def _lists_logs(policy: bytes | None) -> bool:
+    try:
+        return policy is not None and bool(read_policy(policy).logs)
+    except ParseError:
+        return False  # the report says so
+
+
+def _in_words(report: Report, words: dict[str, str], own_key: bool, witnessed: bool) -> str:
     lines = [words[report.outcome], ""]
     for check in report.checks:
         mark = "ok" if check.ok else "??" if check.detail.startswith("could not check") else "NO"
-        lines.append(f"[{mark}] {words[check.name]}")
+        name = "witnessed" if witnessed and check.name == "checkpoint" else check.name
+        lines.append(f"[{mark}] {words[name]}")
         lines.append(f"     {_printable(check.detail)}")
     if report.uri:
         told = {name: _printable(str(value)) for name, value in dataclasses.asdict(report).items()}
         lines += ["", words["summary"].format(**told)]
         if own_key:
             lines += ["", words["own key"].format(**told)]
-    return "\n".join([*lines, "", words["not proven"]])
+    lines += ["", words["not proven"]]
+    if not witnessed:
+        lines.append(words["one log"])
+    return "\n".join(lines)
 
 
 def _printable(text: str) -> str:

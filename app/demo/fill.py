@@ -38,8 +38,9 @@ from trace.register import (
     Region,
     Site,
     TradeItem,
-    add_blacklist_entry,
     add_master_data,
+    list_entry,
+    new_case,
     party_by_uscc,
     register_key,
 )
@@ -75,9 +76,12 @@ def fill(services: Services, clock: SetClock, started: datetime, progress: Calla
     pseudonyms = {name: secrets.token_hex(16) for name in city["parties"]}
     today = services.day_of(started)
     _master_data(services, city, pseudonyms)
-    with services.writing() as session:
-        for number, row in enumerate(city["blacklist"], start=1):
-            add_blacklist_entry(session, services.settings.platform, _entry(number, row, today))
+    inspectors = [secrets.token_hex(16) for _ in range(2)]
+    for number, row in enumerate(city["blacklist"], start=1):
+        entry = _entry(number, row, today)
+        act = {State.HEARING: "hear", State.LISTED: "publish", State.REPAIRED: "repair"}[entry.state]
+        case = new_case(services.settings.origin)
+        list_entry(services.authority, entry, case, act, inspectors, services.clock.now())
     moments = [(_moment(step["when"], today, services.zone_offset), step) for step in _steps()]
     devices = _devices(services, clock, city, pseudonyms)
     for done, (moment, step) in enumerate(sorted(moments, key=lambda pair: pair[0]), start=1):

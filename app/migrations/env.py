@@ -2,7 +2,7 @@
 
 from alembic import context
 
-import app.access.rows  # noqa: F401  (its tables are in the same metadata)
+import trace.store.witness_rows  # noqa: F401  (their tables are in the same metadata)
 from trace.store.rows import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)

@@ -87,6 +87,8 @@ class Step:
     time_iso: str
     temperature: str | None
     alarm: bool
+    corrected: bool
+    """It was declared to be an error."""
     notes: tuple[Words, ...]
     wait_before: Words | None
     """The chip above the node, for waits over three days."""
@@ -160,8 +162,8 @@ def present(story: Story, now: datetime, language: str) -> Page:
     folds = len(steps) >= FOLD_FROM
     codes = {story.verdict.code, *story.verdict.others}
     product_name = None if story.product is None else name_in(language, story.product.name_zh, story.product.name_en)
-    drawing = citymap.draw(tuple(hop.where.district_code if hop.where else None for hop in hops))
-    readings = [value for hop in hops for value in (hop.celsius_min, hop.celsius_max) if value is not None]
+    drawing = citymap.draw(tuple(hop.where.district_code if hop.where else None for hop in story.valid_hops))
+    readings = [value for hop in story.valid_hops for value in (hop.celsius_min, hop.celsius_max) if value is not None]
     return Page(
         banner=_banner(story, today, language),
         code=story.code,
@@ -179,10 +181,10 @@ def present(story: Story, now: datetime, language: str) -> Page:
         steps=len(steps),
         published=sum(hop.published for hop in hops),
         temperature=formats.celsius_range(min(readings), max(readings), language) if readings else None,
-        alarm=any(hop.celsius_alarm for hop in hops),
+        alarm=any(hop.celsius_alarm for hop in story.valid_hops),
         map=drawing,
         map_places=() if drawing is None else tuple(_district_name(code, language) for code in drawing.route),
-        tests=tuple(_test(hop, today, language) for hop in hops if hop.biz_step in TEST_STEPS),
+        tests=tuple(_test(hop, today, language) for hop in story.valid_hops if hop.biz_step in TEST_STEPS),
         firms=_firms(hops, language),
         inside=story.inside,
         path=story.path,
@@ -245,7 +247,7 @@ def _reason(story: Story, today: date, language: str) -> tuple[Words, ...]:
         worst = formats.celsius(float(story.verdict.params["celsius"]), language)
         return (Words("r.cold", {"celsius": worst}),)
     if code is VerdictCode.SOLD:
-        sale = next((hop for hop in reversed(story.hops) if hop.biz_step in SOLD_STEPS), None)
+        sale = next((hop for hop in reversed(story.valid_hops) if hop.biz_step in SOLD_STEPS), None)
         if sale is None:
             return (Words("r.sold"),)
         at = formats.day(formats.local(sale.event_time).date(), language, today)
@@ -263,8 +265,8 @@ def _reason(story: Story, today: date, language: str) -> tuple[Words, ...]:
 
 def _all_in_order(story: Story, today: date) -> tuple[Words, ...]:
     """Claims only what the records hold: no word on tests or shelf life where there is none on record."""
-    clauses = [Words("r.steps", num=len(story.hops))]
-    if any(hop.biz_step == "inspecting" and hop.disposition == "conformant" for hop in story.hops):
+    clauses = [Words("r.steps", num=len(story.valid_hops))]
+    if any(hop.biz_step == "inspecting" and hop.disposition == "conformant" for hop in story.valid_hops):
         clauses.append(Words("r.tested"))
     if story.expiry is not None and story.expiry >= today:
         clauses.append(Words("r.fresh"))
@@ -311,14 +313,22 @@ def _step(n: int, hop: Hop, before: Hop | None, story: Story, today: date, langu
         time=formats.moment(hop.event_time, language, today),
         time_iso=formats.iso(hop.event_time),
         temperature=temperature,
-        alarm=hop.celsius_alarm,
-        notes=tuple(_notes(hop, story, language)),
+        alarm=hop.celsius_alarm and hop.corrected_at is None,
+        corrected=hop.corrected_at is not None,
+        notes=tuple(_notes(hop, story, today, language)),
         wait_before=_wait(before, hop),
     )
 
 
-def _notes(hop: Hop, story: Story, language: str) -> list[Words]:
+_WHY_WRONG = {"did_not_occur": "note.corrected.did_not_occur", "incorrect_data": "note.corrected.incorrect_data"}
+"""Words for the reasons of CBV 2.0, section 7.5."""
+
+
+def _notes(hop: Hop, story: Story, today: date, language: str) -> list[Words]:
     notes = []
+    if hop.corrected_at is not None:
+        day = formats.day(formats.local(hop.corrected_at).date(), language, today)
+        notes.append(Words(_WHY_WRONG.get(hop.corrected_reason or "", "note.corrected"), {"day": day}))
     tail = {"tail": hop.subject.rsplit("/", 1)[-1][-5:]}
     if hop.via is Via.CONTAINER:
         notes.append(Words("note.container", tail))

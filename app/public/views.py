@@ -102,7 +102,7 @@ def result(ai: str, rest: str) -> Response | tuple[str, int]:
 def _proof(uri: str) -> Response:
     here = services()
     with here.reading() as session:
-        package = proof(session, here.log, here.tree(), uri)
+        package = proof(session, here.log, here.tree(), uri, here.clock.now(), here.policy)
     body = json.dumps(package, ensure_ascii=False, indent=1).encode("utf-8")
     name = quote(path_of(uri).strip("/").replace("/", "-"), safe="-")
     return Response(

@@ -36,14 +36,14 @@ async function check() {
 }
 
 async function verdict() {
-  const { proof, path, origin, logKey } = panel.dataset;
+  const { proof, path, origin, logKey, policy } = panel.dataset;
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), FETCH_AT_MOST_MS);
   try {
     const { verifyPackage } = await import("./verify.js");
     const response = await fetch(proof, { headers: { Accept: "application/json" }, signal: giveUp.signal });
     if (!response.ok) throw new Error(`${proof}: expected 200, got ${response.status}`);
-    const expected = { path, origin: origin || undefined, logKey: logKey || undefined };
+    const expected = { path, origin: origin || undefined, logKey: logKey || undefined, policy: policy || undefined };
     return await verifyPackage(await response.json(), expected);
   } catch (error) {
     return { outcome: "unchecked", checks: [], detail: String(error.message || error) };

@@ -4,16 +4,18 @@
 // dependencies. Without WebCrypto and Ed25519 the answer is "unchecked", which says nothing about what is true.
 
 const ITEMS_A_LEAF = 500;
-const STATEMENT = "application/vnd.suyuan.statement.v1+json";
-const PAYLOAD_TYPES = { hop: "application/vnd.suyuan.hop.v1+json", keyreg: STATEMENT, keyrev: STATEMENT };
+const CASES = ["recall", "blacklist", "decision"], BY_AUTHORITY = [...CASES, "erase", "import", "anchor"];
+const HOPS = ["hop", "correct"], KINDS = [...HOPS, ...BY_AUTHORITY, "keyreg", "keyrot", "keyrev"];
 
 const NUMBER = "(0|[1-9][0-9]{0,14})", B64 = "([0-9A-Za-z+/=]+)", NAME = "([!-*,-~]+)";
 const LEAF = RegExp(`^${NAME}/([a-z]+/v[0-9]+)\n(.*)\nrcv ${NUMBER}\nenv (${B64} ${NUMBER}/${NUMBER})\n((?:.*\n)*)$`);
 const ITEM = RegExp(`^item ${B64} ${NUMBER} (?:- -|${NUMBER} ${B64})$`);
-const NOTE_LINE = RegExp(`^\u2014 ${NAME} ${B64}$`);
+// A witness may have any name without spaces and plus; the two exceptions are where languages differ on spaces.
+const ANY_NAME = "([^\\s+\\x85\\ufeff]+)", NOTE_LINE = RegExp(`^\u2014 ${ANY_NAME} ${B64}$`);
+const KEY = RegExp(`^${ANY_NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const LOG_KEY = RegExp(`^${NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const PUBLIC_MEMBER = /^\/(@context|type|eventID|eventTime|eventTimeZoneOffset|action|bizStep|disposition)(\/|$)/;
-const KEY_POINTER = RegExp("^/(parentID|(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}" +
+const KEY_POINTER = RegExp("^/(case|parentID|(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}" +
   "|(quantityList|childQuantityList|inputQuantityList|outputQuantityList)/[0-9]{1,5}/epcClass)$");
 
 class Unchecked extends Error {}
@@ -21,8 +23,9 @@ const refuse = (message) => { throw Error(message); };
 const must = (holds, message) => holds || refuse(message);
 const same = (what, got, expected) => must(got === expected, `${what}: '${got}', expected '${expected}'`);
 
-// What holds of a package (parsed JSON). path, origin, logKey: what the caller knows and the package must repeat.
-export async function verifyPackage(pkg, { path, origin, logKey } = {}) {
+// What holds of a package (parsed JSON). path, origin, logKey: what the caller knows and the package must repeat;
+// policy: text of a tlog-policy file, whose quorum of witnesses must have cosigned.
+export async function verifyPackage(pkg, { path, origin, logKey, policy } = {}) {
   let outcome = "valid", checks = [], read;
   const ask = async (id, question) => {
     try {
@@ -37,7 +40,7 @@ export async function verifyPackage(pkg, { path, origin, logKey } = {}) {
   if (!read) return { outcome, checks, steps: 0, attested: 0, size: 0, origin: "" };
   checks = [];
   // Every question is asked, whatever came before: the reader learns what still holds.
-  await ask("checkpoint", () => checkpoint(read, logKey, origin));
+  await ask("checkpoint", () => checkpoint(read, logKey, policy, origin));
   await ask("inclusion", () => inclusion(read));
   await ask("envelope", () => envelope(read));
   await ask("signature", () => signature(read));
@@ -60,8 +63,8 @@ async function canVerify() {
 
 // ---- the seven checks: each gives what it found or throws -------------------------------------
 
-// The note is signed by the log key, and everything is of one origin.
-async function checkpoint(pkg, trusted, origin = pkg.origin) {
+// The note is signed by the log key and cosigned as the policy demands, and everything is of one origin.
+async function checkpoint(pkg, trusted, policy, origin = pkg.origin) {
   if (trusted !== undefined) {
     await parseLogKey(trusted).catch((error) => { throw new Unchecked(error.message); });
     same("log key", pkg.logKey, trusted);
@@ -70,7 +73,11 @@ async function checkpoint(pkg, trusted, origin = pkg.origin) {
   const signed = (await openNote(pkg.checkpoint, pkg.logKey)).split("\n");
   must(signed.length === 4, "checkpoint: expected origin, size and root");
   for (const each of [signed[0], pkg.origin, origin]) same("origin", each, name);
-  return `${pkg.size} leaves, signed by the log key of ${name}`;
+  const told = `${pkg.size} leaves, signed by the log key of ${name}`;
+  if (policy === undefined) return told;
+  const rules = await readPolicy(policy).catch(({ message }) => { throw new Unchecked(`policy: ${message}`); });
+  must(!rules.logs.length || rules.logs.includes(pkg.logKey), "log key: not among the logs of the policy");
+  return `${told}, cosigned by ${(await cosigners(pkg.checkpoint, rules)).join(", ") || "nobody"}`;
 }
 
 // Each leaf's hash and path give the checkpoint's root; leaves stand in log order.
@@ -96,16 +103,14 @@ async function envelope(pkg) {
     same(`${what}: issuer line`, entry.issuer, `issuer ${payload.iss} ${payload.dev} ${payload.seq} ${prev}`);
     same(`${what}: dev`, payload.dev, entry.keyId);
     same(`${what}: aud`, payload.aud, entry.origin);
-    if (!PAYLOAD_TYPES[entry.kind]) throw new Unchecked(`${what}: kind ${entry.kind} is not known here`);
+    if (!KINDS.includes(entry.kind)) throw new Unchecked(`${what}: kind ${entry.kind} is not known here`);
+    const form = HOPS.includes(entry.kind) ? "hop" : "statement";
     same(`${what}: type`, payload.type, entry.kind);
-    same(`${what}: payloadType`, entry.type, PAYLOAD_TYPES[entry.kind]);
+    same(`${what}: payloadType`, entry.type, `application/vnd.suyuan.${form}.v1+json`);
     const parts = Math.max(1, Math.ceil(payload.items.length / ITEMS_A_LEAF));
     must(entry.parts === parts && entry.part >= 1 && entry.part <= parts, `${what}: expected ${parts} parts`);
-    const { key, revoke } = payload;
-    if (entry.kind === "hop") same(`${what}: item lines`, entry.items.length, entry.digests.length);
-    else same(`${what}: body`, entry.body, key
-      ? `key ${key.id} ${key.alg} ${toB64(key.raw)} ${key.issuer} ${key.role}\n`
-      : `revoke ${revoke.key} ${revoke.compromisedFrom ?? "-"}\n`);
+    same(`${what}: item lines`, entry.items.length, entry.digests.length);
+    same(`${what}: body`, entry.rest, payload.line);
   });
   return `${pkg.entries.length} leaves repeat their envelopes`;
 }
@@ -114,20 +119,26 @@ async function envelope(pkg) {
 async function signature(pkg) {
   const keys = new Map(), badFrom = new Map();
   await each(pkg.entries, async ({ what, index, payload, ...entry }) => {
-    const { key, revoke } = payload, signer = index ? keys.get(entry.keyId) : key;
+    const { key: told, revoke, rotate } = payload, signer = index ? keys.get(entry.keyId) : told;
     must(signer, `${what}: no earlier entry registers key ${entry.keyId}`);
-    must(index || (key.role === "authority" && key.id === entry.keyId), "leaf 0: not the authority, by itself");
+    must(index || (told.role === "authority" && told.id === entry.keyId), "leaf 0: not the authority, by itself");
+    const key = rotate ? { ...told, issuer: signer.issuer, role: signer.role } : told;
     // Known from here on even if its registration is not checkable: then what it signed is not either.
     if (key && !keys.has(key.id)) keys.set(key.id, key);
-    if (revoke) {
-      const first = Math.min(index, revoke.compromisedFrom ?? index);
-      badFrom.set(revoke.key, Math.min(first, badFrom.get(revoke.key) ?? first));
-    }
+    const end = (id, first) => badFrom.set(id, Math.min(first, badFrom.get(id) ?? first));
+    if (revoke) end(revoke.key, Math.min(index, revoke.compromisedFrom ?? index));
+    if (rotate) end(entry.keyId, index + 1); // the old key's last word
     same(`${what}: issuer`, payload.iss, signer.issuer);
     must(authorised(index, payload, signer, keys), `${what}: a key of role ${signer.role} may not sign this`);
-    const verify = { 1: ed25519, 2: p256 }[signer.alg];
-    if (!verify) throw new Unchecked(`${what}: algorithm ${signer.alg} is not known here`);
-    must(await verify(signer.raw, pae(entry.type, entry.bytes), entry.sig), `${what}: not signed by ${signer.id}`);
+    const signed = async (by, type, bytes, sig) => {
+      const verify = { 1: ed25519, 2: p256 }[by.alg];
+      if (!verify) throw new Unchecked(`${what}: algorithm ${by.alg} is not known here`);
+      must(await verify(by.raw, pae(type, bytes), sig), `${what}: not signed by ${by.id}`);
+    };
+    await signed(signer, entry.type, entry.bytes, entry.sig);
+    if (!rotate) return;
+    const held = utf8(`${payload.aud}\n${entry.keyId}\n${key.id}\n`);
+    await signed(key, "application/vnd.suyuan.possession.v1", held, fromB64u(rotate.proof));
   });
   for (const { what, index, keyId } of pkg.entries) {
     must(!(index >= badFrom.get(keyId)), `${what}: its key is revoked from leaf ${badFrom.get(keyId)} on`);
@@ -138,9 +149,12 @@ async function signature(pkg) {
 // The role of a key says what it may sign (docs/formats.md, section 2).
 function authorised(index, { type, key, revoke, attests }, { role, issuer }, keys) {
   // The platform never signs as if it had been there, nobody else for others.
-  if (type === "hop") return (attests ? ["attestation"] : ["device", "enterprise"]).includes(role);
+  if (HOPS.includes(type)) {
+    return (attests ? ["attestation"] : ["device", "enterprise", type === "correct" && "authority"]).includes(role);
+  }
+  if (BY_AUTHORITY.includes(type)) return role === "authority";
   if (revoke) return role === "authority" || (role === "enterprise" && keys.get(revoke.key)?.issuer === issuer);
-  if (!key || index === 0) return true;
+  if (type !== "keyreg" || index === 0) return true;
   if (role === "authority") return ["enterprise", "device", "attestation"].includes(key.role);
   return role === "enterprise" && key.role === "device" && key.issuer === issuer;
 }
@@ -193,7 +207,19 @@ function chain(pkg) {
     same(`leaf ${index}: item lines`, [...new Set(lines)].join(), `item ${key} ${n + 1} ${before}`);
     before = `${index} ${toB64(entry.hash)}`;
   });
+  for (const entry of pkg.entries) if (entry.payload.corrects) correction(pkg, entry, entry.payload);
   return `hops 1 to ${own.length} of the thing follow each other without a gap`;
+}
+
+// Who says that a hop was an error is who recorded it, or the authority.
+function correction(pkg, { what, index, items, part }, { corrects: { leaf, hash }, iss, attests }) {
+  const wrong = pkg.byIndex.get(leaf), keys = (lines) => lines.map((item) => item.key).join();
+  if (!wrong) throw new Unchecked(`${what}: corrects leaf ${leaf}, which is not in the package`);
+  must(wrong.kind === "hop" && leaf < index && toB64u(wrong.hash) === hash, `${what}: corrects no earlier hop`);
+  // A hop of many things has several leaves, and its correction as many: part by part they name the same.
+  same(`${what}: corrected things`, keys(items), keys(pkg.byIndex.get(leaf + part - 1)?.items ?? []));
+  if (pkg.byIndex.get(0)?.payload.key?.issuer === iss) return;
+  same(`${what}: corrects what was recorded by`, `${iss} ${attests?.for}`, `${wrong.payload.iss} ${wrong.payload.attests?.for}`);
 }
 
 // Checks all; what is false comes before what could not be checked, wherever they stand.
@@ -227,12 +253,30 @@ const HEAD = {
   type: isText, iss: isText, dev: isText, seq: isNumber, aud: isText, _sd: [isText],
   prev: orNull((value) => fromB64u(value, 32)),
 };
+const isByte = (value) => isNumber(value) && value < 256, isHash = (value) => Boolean(fromB64u(value, 32));
+const KEY = { alg: isByte, public: isText }, TREE = { tree: { origin: isText, size: isNumber, root: isHash } };
+const CASE = { items: [isText], case: { act: () => true, by: () => true } };
 const MORE = {
   hop: { items: [isText] },
-  keyreg: { key: { alg: (value) => isNumber(value) && value < 256, public: isText, issuer: isText, role: isText } },
+  correct: { items: [isText], corrects: { leaf: isNumber, hash: isHash } },
+  recall: CASE, blacklist: CASE, decision: CASE, import: TREE, anchor: TREE,
+  keyreg: { key: { ...KEY, issuer: isText, role: isText } },
+  keyrot: { rotate: { ...KEY, proof: (value) => Boolean(fromB64u(value)) } },
   keyrev: { revoke: { key: isText, compromisedFrom: orNull(isNumber) } },
+  erase: { erase: { leaf: isNumber, positions: [isNumber], basis: () => true } },
 };
-const ATTESTS = { for: () => true, received: () => true };
+const ATTESTS = { for: isText, received: () => true };
+
+// The line of the leaf that a payload makes, before any item lines.
+const keyFields = ({ id, alg, raw }) => `${id} ${alg} ${toB64(raw)}`;
+const LINE = {
+  correct: ({ corrects }) => `correct ${corrects.leaf} ${toB64(fromB64u(corrects.hash))}\n`,
+  keyreg: ({ key }) => `key ${keyFields(key)} ${key.issuer} ${key.role}\n`,
+  keyrot: ({ key }) => `rotate ${keyFields(key)}\n`,
+  keyrev: ({ revoke }) => `revoke ${revoke.key} ${revoke.compromisedFrom ?? "-"}\n`,
+  erase: ({ erase }) => `erase ${erase.leaf} ${erase.positions}\n`,
+};
+LINE.import = LINE.anchor = ({ type, tree }) => `${type} ${tree.origin} ${tree.size} ${toB64(fromB64u(tree.root))}\n`;
 
 // A function stands for a type, [like] for a list, an object for an object with exactly these members.
 function shape(at, value, like, extra = false) {
@@ -265,8 +309,9 @@ async function readEntry({ index, leaf, path, envelope: { payload: text, payload
   must(signatures.length === 1 && /^[0-9a-f]{64}$/.test(keyId), `${what}: expected one signature with a key id`);
   const [, origin, version, issuer, rcv, env, hash, part, parts, body] = fields;
   fromB64(hash, 32);
-  const kind = version.replace(/^(hop|keyreg|keyrev)\/v1$/, "$1");
-  const items = (kind === "hop" ? body.split("\n").slice(0, -1) : []).map((line) => {
+  const kind = KINDS.includes(version.slice(0, -3)) && version.endsWith("/v1") ? version.slice(0, -3) : version;
+  const lines = MORE[kind]?.items ? body.split("\n").slice(kind === "correct" ? 1 : 0, -1) : [];
+  const items = lines.map((line) => {
     const [, key, , before, prev] = ITEM.exec(line) ?? refuse(`${what}: '${line}' is no item line`);
     return { key: fromB64(key, 33) && key, line: before && !fromB64(prev, 32) ? "" : line };
   });
@@ -283,24 +328,30 @@ async function readEntry({ index, leaf, path, envelope: { payload: text, payload
   // Each disclosed key with the item line at its position.
   const told = items.flatMap((item, n) => values.has(digests[n]) ? [{ uri: values.get(digests[n]), item }] : []);
   return {
-    what, index, origin, kind, issuer, rcv: Number(rcv), env, part: Number(part), parts: Number(parts), body, items,
+    what, index, origin, kind, issuer, rcv: Number(rcv), env, part: Number(part), parts: Number(parts), items,
+    rest: body.slice(0, body.length - lines.reduce((sum, line) => sum + line.length + 1, 0)),
     path: path.map((node) => fromB64(node)), type: payloadType, bytes, payload, keyId, sig: fromB64(sig),
     disclosures: read, digests, told, hash: await sha256([0], utf8(leaf)),
   };
 }
 
 async function readPayload(bytes, what) {
-  const value = strictJson(bytes, what), { attests, key } = value ?? {}, more = MORE[value?.type] ?? {};
+  const value = strictJson(bytes, what), { type, attests } = value ?? {};
+  const more = (Object.hasOwn(MORE, type) && MORE[type]) || {};
   shape(`${what}: payload`, value, { ...HEAD, ...more }, true);
   if (Object.hasOwn(value, "attests")) shape(`${what}: attests`, attests, ATTESTS);
   const all = [...value._sd, ...(more.items ? value.items : [])];
   same(`${what}: different digests`, new Set(all).size, all.length);
-  const raw = more.key && fromB64u(key.public);
+  must(!CASES.includes(type) || value.items.length === 1, `${what}: expected one item, the case`);
+  const key = (more.key && value.key) || (more.rotate && value.rotate), raw = key && fromB64u(key.public);
   must(!raw || key.alg !== 1 || strictPoint(raw), `${what}: not a strict Ed25519 key`);
-  return {
-    ...value, items: more.items ? value.items : [], prev: value.prev && fromB64u(value.prev),
-    revoke: more.revoke && value.revoke, key: raw && { ...key, raw, id: hex(await sha256([key.alg], raw)) },
+  const read = {
+    type, iss: value.iss, dev: value.dev, seq: value.seq, aud: value.aud, _sd: value._sd, attests,
+    items: more.items ? value.items : [], prev: value.prev && fromB64u(value.prev), revoke: more.revoke && value.revoke,
+    rotate: more.rotate && value.rotate, corrects: more.corrects && value.corrects,
+    key: raw && { ...key, raw, id: hex(await sha256([key.alg], raw)) },
   };
+  return { ...read, line: Object.hasOwn(LINE, type) ? LINE[type]({ ...value, ...read }) : "" };
 }
 
 // JSON that no two parsers read differently: no duplicate members, nothing beyond a double, at most 16 levels.
@@ -421,4 +472,69 @@ export async function openNote(note, logKey) {
   }
   must(found, `note: no signature by the log key ${name}+${keyHash}`);
   return signed;
+}
+
+// ---- witnesses --------------------------------------------------------------------------------
+
+// A policy file (c2sp.org/tlog-policy): logs, witnesses, groups and the quorum, each defined before it is named.
+async function readPolicy(text) {
+  const logs = new Map(), witnesses = new Map(), groups = new Map(), members = [], quorums = [];
+  const known = (name) => must(witnesses.has(name) || groups.has(name), `'${name}' is not defined`) && name;
+  const fresh = (name) => must(name !== "none" && !witnesses.has(name) && !groups.has(name), `'${name}' again`) && name;
+  must(!/[\0-\x08\x0b-\x1f\x7f]/.test(text), "control characters");
+  for (const line of text.split("\n")) {
+    const [word, name, ...rest] = line.split(/[ \t]+/).filter(Boolean);
+    const between = (least, most) => must(rest.length >= least && rest.length <= most, `'${line}'`);
+    if (!word || word[0] === "#") continue;
+    if (word === "log" && name && between(0, 1)) {
+      const { kind, id } = await parseKey(name);
+      must(kind !== 4 && !logs.has(id), `log '${name}'`);
+      logs.set(id, name);
+    } else if (word === "witness" && between(1, 2)) {
+      const key = await parseKey(rest[0]);
+      const twice = [...witnesses.values()].some(({ id }) => id === key.id);
+      must([4, 6].includes(key.kind) && !twice, `witness '${name}'`);
+      witnesses.set(fresh(name), key);
+    } else if (word === "group" && between(2, Infinity)) {
+      const [threshold, ...own] = rest, needed = { any: 1, all: own.length }[threshold] ?? Number(threshold);
+      members.push(...own.map(known));
+      must(new Set(members).size === members.length, `group '${name}': a member of two`);
+      must(/^(any|all|[1-9][0-9]{0,5})$/.test(threshold) && needed <= own.length, `group '${name}': '${threshold}'`);
+      groups.set(fresh(name), { needed, own });
+    } else if (word === "quorum" && name && between(0, 0)) quorums.push(name === "none" ? name : known(name));
+    else refuse(`'${line}'`);
+  }
+  must(quorums.length === 1, `${quorums.length} quorum lines, expected one`);
+  const holds = (name, names) => groups.has(name)
+    ? groups.get(name).own.filter((each) => holds(each, names)).length >= groups.get(name).needed : names.has(name);
+  const [quorum] = quorums, enough = (names) => quorum === "none" || holds(quorum, names);
+  return { logs: [...logs.values()], witnesses, quorum, enough };
+}
+
+async function parseKey(text) {
+  const [, name, stated, blob] = KEY.exec(text) ?? refuse(`verifier key '${text}'`), key = fromB64(blob), [kind] = key;
+  same("key hash", stated, hex((await sha256(utf8(`${name}\n`), key)).slice(0, 4)));
+  must(key.length === { 1: 33, 4: 33, 6: 1313, 255: key.length }[kind], `verifier key '${text}'`);
+  must(key.length !== 33 || strictPoint(key.slice(1)), `verifier key '${text}': not strict`);
+  return { name, kind, keyHash: stated, raw: key.slice(1), id: hex(key.slice(1)) };
+}
+
+// The witnesses that cosigned a note (c2sp.org/tlog-cosignature), whose form openNote has checked; they are a quorum.
+async function cosigners(note, { witnesses, quorum, enough }) {
+  const cut = note.lastIndexOf("\n\n"), text = note.slice(0, cut + 1), cosigned = new Set(), unread = new Set();
+  for (const line of note.slice(cut + 2, -1).split("\n")) {
+    const [, signer, blob] = NOTE_LINE.exec(line), bytes = fromB64(blob);
+    for (const [name, witness] of witnesses) {
+      if (witness.name !== signer || hex(bytes.slice(0, 4)) !== witness.keyHash) continue;
+      if (witness.kind !== 4) unread.add(name);
+      else {
+        const time = BigInt(`0x0${hex(bytes.slice(4, 12))}`), message = `cosignature/v1\ntime ${time}\n${text}`;
+        const holds = bytes.length === 76 && time < 2n ** 63n && await ed25519(witness.raw, utf8(message), bytes.slice(12));
+        cosigned.add(must(holds, `the cosignature of ${signer} is not one over this checkpoint`) && name);
+      }
+    }
+  }
+  if (enough(cosigned)) return [...cosigned].sort();
+  if (enough(new Set([...cosigned, ...unread]))) throw new Unchecked(`lines of ${[...unread]} cannot be read here`);
+  return refuse(`cosigned by ${[...cosigned].sort().join(", ") || "nobody"}: expected the quorum ${quorum}`);
 }

@@ -32,6 +32,9 @@ PUBLIC_MEMBERS = (
 EPC_LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
 QUANTITY_LISTS = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 
+CASE = "/case"
+"""Pointer of what a case statement is about: the URI of the case, in `items`."""
+
 MAX_DISCLOSURE_BYTES = 65_536
 MAX_LIST = 10_000
 """Longest list that is rebuilt from pointers."""
@@ -52,7 +55,8 @@ class Access(StrEnum):
 
 _ACCESS = (
     (re.compile(r"/(readPoint|bizLocation|sensorElementList|ilmd)(/|$)"), Access.PUBLIC),
-    (re.compile(r"/(name|nameEn|uscc)$"), Access.PUBLIC),
+    (re.compile(r"/(name|nameEn|uscc|note)$"), Access.PUBLIC),
+    (re.compile(r"/public/"), Access.PUBLIC),
     (re.compile(r"/(quantityList|childQuantityList|inputQuantityList|outputQuantityList)(/|$)"), Access.PARTNER),
     (re.compile(r"/(bizTransactionList|sourceList|destinationList|suyuan:scan)$"), Access.PARTNER),
     (re.compile(r"attests/received$"), Access.PERSONAL),
@@ -128,6 +132,42 @@ def rebuild(public: Mapping[str, Any], disclosures: Iterable[Disclosure]) -> Jso
     return event
 
 
+def split_case(
+    case: str,
+    public: Mapping[str, Any],
+    internal: Mapping[str, Any],
+    new_salt: Callable[[], bytes] = lambda: os.urandom(16),
+) -> Split:
+    """What a case statement says: each member a disclosure of its own, for everybody or for regulators."""
+    item = Disclosure.make(CASE, case, new_salt())
+    others = [
+        Disclosure.make(f"/{part}/{_escape(name)}", value, new_salt())
+        for part, members in (("public", public), ("internal", internal))
+        for name, value in members.items()
+    ]
+    sd = tuple(sorted(other.digest for other in others))
+    return Split(public={}, items=(item.digest,), sd=sd, disclosures=(item, *others))
+
+
+def case_content(disclosures: Iterable[Disclosure]) -> tuple[str | None, JsonObject, JsonObject]:
+    """URI of the case, public and internal members, as far as they are disclosed.
+
+    Raises: ParseError when a pointer is none of a case statement, or stands twice.
+    """
+    uri, content = None, {"public": JsonObject(), "internal": JsonObject()}
+    for disclosure in disclosures:
+        part, *rest = [*pointer_tokens(disclosure.pointer), ""]
+        if disclosure.pointer == CASE and uri is None and isinstance(disclosure.value, str):
+            uri = disclosure.value
+        elif part in content and len(rest) == 2 and rest[0] not in content[part]:
+            content[part][rest[0]] = disclosure.value
+        else:
+            raise ParseError(
+                f"disclosure pointer {disclosure.pointer[:80]!r}: expected /case, /public/… and /internal/…, each once"
+            )
+    return uri, content["public"], content["internal"]
+
+
 def pointers(event: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Where an event is cut: the pointers of `items` in their order, and those of all other disclosures."""
     return tuple(p for p, _ in _key_pointers(event)), tuple(p for p, _ in _other_pointers(event))
@@ -182,6 +222,11 @@ def _other_pointers(event: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             yield f"/{_escape(name)}", value
 
 
+def pointer_tokens(pointer: str) -> list[str]:
+    """Of a JSON Pointer (RFC 6901, section 4)."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
 def _list(event: Mapping[str, Any], name: str) -> list[Any]:
     value = event.get(name, [])
     return value if isinstance(value, list) else []
@@ -204,7 +249,7 @@ def _set(event: JsonObject, pointer: str, value: Any, done: set[str]) -> None:
         if outer in done:
             raise ParseError(f"disclosure pointer {pointer[:80]!r}: {outer[:80]} is disclosed as a whole too")
         outer = outer.rpartition("/")[0]
-    name, *rest = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+    name, *rest = pointer_tokens(pointer)
     if name in PUBLIC_MEMBERS:
         raise ParseError(f"disclosure pointer {pointer[:80]!r}: {name} is a public member")
     if not rest:

@@ -11,11 +11,12 @@ import re
 from trace.errors import ParseError
 
 _HEX = re.compile(r"[0-9a-f]*")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def b64(data: bytes) -> str:
     """RFC 4648, section 4, with padding."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def from_b64(text: str, what: str, length: int | None = None) -> bytes:
@@ -32,7 +33,7 @@ def from_b64(text: str, what: str, length: int | None = None) -> bytes:
 
 def b64u(data: bytes) -> str:
     """RFC 4648, section 5, without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode("ascii")
 
 
 def from_b64u(text: str, what: str, length: int | None = None) -> bytes:

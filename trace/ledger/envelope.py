@@ -6,6 +6,7 @@ re-serialised between signing and checking (docs/decisions/0002).
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from trace.errors import LimitError, ParseError
@@ -36,12 +37,12 @@ class Envelope:
     key_id: str
     signature: bytes
 
-    @property
+    @cached_property
     def payload_hash(self) -> bytes:
         """SHA-256 of the payload bytes: `prev` of the device's next payload, and the replay key."""
         return hashlib.sha256(self.payload).digest()
 
-    @property
+    @cached_property
     def env_hash(self) -> bytes:
         """What the leaf commits to (docs/formats.md, section 4).
 

@@ -17,7 +17,11 @@ MAX_RECORD_BYTES = 65_535
 """A tlog-tiles entry."""
 
 _NUMBER = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
-_KINDS = ("hop", "keyreg", "keyrev")
+_ORIGIN = re.compile(r"[!-~]+")
+CASE_KINDS = ("recall", "blacklist", "decision")
+"""Steps of a case that a regulator opened. One item line: the case itself."""
+_WITH_ITEMS = ("hop", "correct", *CASE_KINDS)
+_KINDS = (*_WITH_ITEMS, "keyreg", "keyrot", "keyrev", "erase", "import", "anchor")
 
 
 def item_key(secret: bytes, uri: str) -> bytes:
@@ -69,6 +73,56 @@ class RevokeLine:
 
 
 @dataclass(frozen=True)
+class RotateLine:
+    """What a `keyrot` leaf puts in the place of the key that signed it: same issuer, same role."""
+
+    key: PublicKey
+
+    def line(self) -> str:
+        return f"rotate {self.key.key_id} {int(self.key.algorithm)} {b64(self.key.raw)}"
+
+
+@dataclass(frozen=True)
+class EraseLine:
+    """Which disclosures of which leaf an `erase` leaf says to be gone."""
+
+    leaf_index: int
+    positions: tuple[int, ...]
+    """Rising; places in the payload's digests, `items` first."""
+
+    def line(self) -> str:
+        return f"erase {self.leaf_index} {','.join(map(str, self.positions))}"
+
+
+@dataclass(frozen=True)
+class TreeLine:
+    """The tree of another log: what an `import` leaf continues, what an `anchor` leaf has seen."""
+
+    word: str
+    """`import` or `anchor`, as the kind."""
+    origin: str
+    size: int
+    root: bytes
+
+    def line(self) -> str:
+        return f"{self.word} {self.origin} {self.size} {b64(self.root)}"
+
+
+@dataclass(frozen=True)
+class CorrectLine:
+    """The hop that a `correct` leaf declares to be an error; its item lines follow."""
+
+    leaf_index: int
+    leaf_hash: bytes
+
+    def line(self) -> str:
+        return f"correct {self.leaf_index} {b64(self.leaf_hash)}"
+
+
+Body = tuple[ItemLine, ...] | KeyLine | RotateLine | RevokeLine | EraseLine | TreeLine
+
+
+@dataclass(frozen=True)
 class Leaf:
     """One record of the log."""
 
@@ -81,9 +135,11 @@ class Leaf:
     prev: bytes | None
     rcv_ms: int
     env_hash: bytes
-    body: tuple[ItemLine, ...] | KeyLine | RevokeLine
+    body: Body
     part: int = 1
     parts: int = 1
+    corrects: CorrectLine | None = None
+    """Exactly of a `correct`."""
 
     def record(self) -> str:
         """The exact text that is hashed."""
@@ -93,6 +149,8 @@ class Leaf:
             f"rcv {self.rcv_ms}",
             f"env {b64(self.env_hash)} {self.part}/{self.parts}",
         ]
+        if self.corrects is not None:
+            lines.append(self.corrects.line())
         body = self.body if isinstance(self.body, tuple) else (self.body,)
         return "\n".join([*lines, *(each.line() for each in body), ""])
 
@@ -106,10 +164,11 @@ class Leaf:
             raise ParseError("leaf: expected a kind, issuer, rcv and env line, each ended by LF")
         origin, kind, version = [*lines[0].rsplit("/", 2), "", ""][:3]
         if kind not in _KINDS or version != "v1" or not origin:
-            raise ParseError(f"leaf: first line {lines[0][:80]!r}: expected <origin>/<{'|'.join(_KINDS)}>/v1")
+            raise ParseError(f"leaf: first line {lines[0][:80]!r}: expected <origin>/<kind>/v1")
         _, issuer, device, seq, prev = _fields(lines[1], "issuer", 5)
         _, rcv = _fields(lines[2], "rcv", 2)
         _, env, part = _fields(lines[3], "env", 3)
+        corrects = None if kind != "correct" else _correct(lines.pop(4))
         leaf = cls(
             origin=origin,
             kind=kind,
@@ -122,6 +181,7 @@ class Leaf:
             body=_body(kind, lines[4:-1]),
             part=_number(part.split("/")[0], "part"),
             parts=_number(part.split("/")[-1], "parts"),
+            corrects=corrects,
         )
         from_hex(issuer, "issuer", 16)
         from_hex(device, "key id", 32)
@@ -143,23 +203,50 @@ def record_hash(record: str) -> bytes:
     return hashlib.sha256(b"\x00" + record.encode("utf-8")).digest()
 
 
-def _body(kind: str, lines: list[str]) -> tuple[ItemLine, ...] | KeyLine | RevokeLine:
-    if kind == "hop":
+def _body(kind: str, lines: list[str]) -> Body:
+    if kind in _WITH_ITEMS:
+        if kind in CASE_KINDS and len(lines) != 1:
+            raise ParseError(f"leaf: a {kind} has one item line, that of its case, got {len(lines)}")
         return tuple(_item(line) for line in lines)
     if len(lines) != 1:
         raise ParseError(f"leaf: a {kind} has one body line, got {len(lines)}")
-    if kind == "keyreg":
-        _, key_id, algorithm, raw, issuer, role = _fields(lines[0], "key", 6)
-        key = PublicKey.parse(_number(algorithm, "algorithm"), from_b64(raw, "public key"))
-        if key.key_id != key_id:
-            raise ParseError(f"leaf: key id {key_id[:16]}…: expected {key.key_id[:16]}… for this key")
-        from_hex(issuer, "key issuer", 16)
-        if role not in ROLES:
-            raise ParseError(f"leaf: key role {role[:20]!r}: expected one of {', '.join(ROLES)}")
-        return KeyLine(key, issuer, role)
-    _, key_id, since = _fields(lines[0], "revoke", 3)
-    from_hex(key_id, "revoked key id", 32)
-    return RevokeLine(key_id, None if since == "-" else _number(since, "compromised from"))
+    (line,) = lines
+    match kind:
+        case "keyreg":
+            _, key_id, algorithm, raw, issuer, role = _fields(line, "key", 6)
+            from_hex(issuer, "key issuer", 16)
+            if role not in ROLES:
+                raise ParseError(f"leaf: key role {role[:20]!r}: expected one of {', '.join(ROLES)}")
+            return KeyLine(_key(key_id, algorithm, raw), issuer, role)
+        case "keyrot":
+            _, key_id, algorithm, raw = _fields(line, "rotate", 4)
+            return RotateLine(_key(key_id, algorithm, raw))
+        case "keyrev":
+            _, key_id, since = _fields(line, "revoke", 3)
+            from_hex(key_id, "revoked key id", 32)
+            return RevokeLine(key_id, None if since == "-" else _number(since, "compromised from"))
+        case "erase":
+            _, index, places = _fields(line, "erase", 3)
+            positions = tuple(_number(place, "erased position") for place in places.split(","))
+            if list(positions) != sorted(set(positions)):
+                raise ParseError(f"leaf: erased positions {places[:40]!r}: expected rising numbers")
+            return EraseLine(_number(index, "erased leaf index"), positions)
+    _, origin, size, root = _fields(line, kind, 4)
+    if _ORIGIN.fullmatch(origin) is None:
+        raise ParseError(f"leaf: origin {origin[:80]!r}: expected printable ASCII without spaces")
+    return TreeLine(kind, origin, _number(size, "size"), from_b64(root, "root", 32))
+
+
+def _key(key_id: str, algorithm: str, raw: str) -> PublicKey:
+    key = PublicKey.parse(_number(algorithm, "algorithm"), from_b64(raw, "public key"))
+    if key.key_id != key_id:
+        raise ParseError(f"leaf: key id {key_id[:16]}…: expected {key.key_id[:16]}… for this key")
+    return key
+
+
+def _correct(line: str) -> CorrectLine:
+    _, index, hash_ = _fields(line, "correct", 3)
+    return CorrectLine(_number(index, "corrected leaf index"), from_b64(hash_, "corrected leaf hash", 32))
 
 
 def _item(line: str) -> ItemLine:

@@ -2,7 +2,8 @@
 
 Written from the specification alone: it shares no line with the code that signs, so that a mistake made there is not
 repeated here. `app/static/verify.js` is its twin on the phone, and `tests/test_verify.py` holds the two to the same
-answers. Form is `verify_reading.py`, cryptography `verify_primitives.py`; here stand the seven questions, in order.
+answers. Form is `verify_reading.py`, cryptography `verify_primitives.py`, witnesses `verify_policy.py`; here stand the
+seven questions, in order.
 No SQL, no clock, no network.
 
 A check that fails says "false"; one that meets something unknown here (a reserved algorithm, a newer kind) says "could
@@ -12,7 +13,7 @@ container, lot or input step belongs to the thing; that no later hop is kept bac
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from trace.errors import (
@@ -24,14 +25,13 @@ from trace.errors import (
     UnknownKeyError,
     ValidationError,
 )
+from trace.ledger.verify_policy import demand, read_policy
 from trace.ledger.verify_primitives import ed25519, included, open_note, p256, pae, parse_log_key, sha256, to_b64
-from trace.ledger.verify_reading import ED25519, ITEMS_A_LEAF, KINDS, P256, Entry, Key, Package
+from trace.ledger.verify_reading import CASES, ED25519, ITEMS_A_LEAF, KINDS, P256, Entry, Key, Package
 
-_PAYLOAD_TYPES = {
-    "hop": "application/vnd.suyuan.hop.v1+json",
-    "keyreg": "application/vnd.suyuan.statement.v1+json",
-    "keyrev": "application/vnd.suyuan.statement.v1+json",
-}
+_HOP = "application/vnd.suyuan.hop.v1+json"
+_STATEMENT = "application/vnd.suyuan.statement.v1+json"
+_POSSESSION = "application/vnd.suyuan.possession.v1"
 _DELEGATED = ("enterprise", "device", "attestation")
 """Roles that the authority registers; its own is in leaf 0 alone."""
 
@@ -39,7 +39,7 @@ _PUBLIC_MEMBER = re.compile(
     "/(@context|type|eventID|eventTime|eventTimeZoneOffset|action|bizStep|disposition)(/.*)?", re.DOTALL
 )
 _KEY_POINTER = re.compile(
-    "/parentID|/(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}"
+    "/case|/parentID|/(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}"
     "|/(quantityList|childQuantityList|inputQuantityList|outputQuantityList)/[0-9]{1,5}/epcClass"
 )
 
@@ -74,11 +74,14 @@ class Report:
     uri: str = ""
 
 
-def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str | None = None) -> Report:
+def verify_package(
+    data: bytes, *, log_key: str | None = None, expected_uri: str | None = None, policy: bytes | None = None
+) -> Report:
     """What holds of a proof package.
 
     `log_key` is the verifier key that the caller trusts; without it, the one that the package names is used.
-    `expected_uri` is the canonical URI of the thing that the caller holds in hand.
+    `expected_uri` is the canonical URI of the thing that the caller holds in hand. `policy` is a tlog-policy file: the
+    log must be one of its logs, if it lists any, and the checkpoint cosigned by its quorum.
     """
     try:
         package = Package.parse(data)
@@ -87,7 +90,7 @@ def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str
     except TraceError as error:
         return Report(Outcome.INVALID, (Check("format", False, str(error)),))
     questions: dict[str, Callable[[], str]] = {
-        "checkpoint": lambda: _checkpoint(package, log_key),
+        "checkpoint": lambda: _checkpoint(package, log_key, policy),
         "inclusion": lambda: _inclusion(package),
         "envelope": lambda: _envelope(package),
         "signature": lambda: _signature(package),
@@ -120,8 +123,8 @@ def verify_package(data: bytes, *, log_key: str | None = None, expected_uri: str
     )
 
 
-def _checkpoint(package: Package, trusted: str | None) -> str:
-    """The note is signed by the log key, and everything is of one origin."""
+def _checkpoint(package: Package, trusted: str | None, policy: bytes | None) -> str:
+    """The note is signed by the log key and cosigned as the policy demands, and everything is of one origin."""
     if trusted is not None:
         try:
             parse_log_key(trusted)
@@ -134,7 +137,16 @@ def _checkpoint(package: Package, trusted: str | None) -> str:
         raise ParseError(f"checkpoint: {len(signed) - 1} signed lines, expected origin, size and root")
     _same("checkpoint: origin", signed[0], name)
     _same("package: origin", package.origin, name)
-    return f"{package.size} leaves, signed by the log key of {name}"
+    signed_by = f"{package.size} leaves, signed by the log key of {name}"
+    if policy is None:
+        return signed_by
+    try:
+        rules = read_policy(policy)
+    except ParseError as error:
+        raise UncheckedError(f"the policy that was given is none: {error}") from error
+    if rules.logs and package.log_key not in rules.logs:
+        raise ValidationError(f"log key {package.log_key[:120]!r}: not among the logs of the policy")
+    return f"{signed_by}, cosigned by {', '.join(demand(package.checkpoint, rules)) or 'nobody'}"
 
 
 def _inclusion(package: Package) -> str:
@@ -173,22 +185,14 @@ def _written_again(entry: Entry) -> None:
     if entry.kind not in KINDS:
         raise UncheckedError(f"{what}: kind {entry.kind} is not known here")
     _same(f"{what}: type", payload.kind, entry.kind)
-    _same(f"{what}: payloadType", entry.payload_type, _PAYLOAD_TYPES[entry.kind])
+    _same(f"{what}: payloadType", entry.payload_type, _HOP if entry.kind in ("hop", "correct") else _STATEMENT)
     parts = max(1, -(-len(payload.items) // ITEMS_A_LEAF))
     if entry.parts != parts or not 1 <= entry.part <= parts:
         raise ValidationError(f"{what}: part {entry.part}/{entry.parts}: expected 1 to {parts} of {parts}")
-    if entry.kind == "hop":
-        if len(entry.items) != len(entry.digests):
-            raise ValidationError(f"{what}: {len(entry.items)} item lines, expected {len(entry.digests)}")
-        return
-    body = ""
-    if payload.key is not None:
-        key = payload.key
-        body = f"key {key.key_id} {key.algorithm} {to_b64(key.public)} {key.issuer} {key.role}"
-    if payload.revokes is not None:
-        revoked, since = payload.revokes
-        body = f"revoke {revoked} {'-' if since is None else since}"
-    _same(f"{what}: body", "\n".join(entry.lines[4:-1]), body)
+    if len(entry.items) != len(entry.digests):
+        raise ValidationError(f"{what}: {len(entry.items)} item lines, expected {len(entry.digests)}")
+    lines = entry.lines[4 : -1 - len(entry.items)]
+    _same(f"{what}: body", "\n".join(lines), payload.body or "")
 
 
 def _signature(package: Package) -> str:
@@ -205,12 +209,18 @@ def _signature(package: Package) -> str:
             signer = keys.get(entry.key_id)
             if signer is None:
                 raise UnknownKeyError(f"leaf {entry.index}: no earlier entry registers key {entry.key_id[:16]}")
+        if registers is not None and entry.payload.kind == "keyrot":
+            registers = replace(registers, issuer=signer.issuer, role=signer.role)
         if registers is not None:
             # Known from here on even if its registration turns out not checkable: then what it signed is not either.
             keys.setdefault(registers.key_id, registers)
         _same(f"leaf {entry.index}: issuer", entry.payload.issuer, signer.issuer)
         _authorised(entry, signer, keys)
         _verify(entry, signer)
+        if registers is not None and entry.payload.proof is not None:
+            held = f"{entry.payload.audience}\n{entry.key_id}\n{registers.key_id}\n".encode("ascii")
+            if not _signed(registers, pae(_POSSESSION, held), entry.payload.proof, f"leaf {entry.index}"):
+                raise SignatureError(f"leaf {entry.index}: the new key {registers.key_id[:16]} did not sign its proof")
 
     _each(package.entries, check)
     bad_from: dict[str, int] = {}
@@ -219,6 +229,9 @@ def _signature(package: Package) -> str:
             revoked, since = entry.payload.revokes
             first = entry.index if since is None else min(since, entry.index)
             bad_from[revoked] = min(first, bad_from.get(revoked, first))
+        if entry.payload.kind == "keyrot":
+            # The old key's last word.
+            bad_from[entry.key_id] = min(entry.index + 1, bad_from.get(entry.key_id, entry.index + 1))
     for entry in package.entries:
         since = bad_from.get(entry.key_id)
         if since is not None and entry.index >= since:
@@ -230,7 +243,7 @@ def _authorised(entry: Entry, signer: Key, keys: dict[str, Key]) -> None:
     """The role of a key says what it may sign (docs/formats.md, section 2)."""
     registers, revokes = entry.payload.key, entry.payload.revokes
     refused = f"leaf {entry.index}: a key of role {signer.role[:20]}"
-    if registers is not None and entry.index > 0:
+    if entry.payload.kind == "keyreg" and registers is not None and entry.index > 0:
         own = signer.role == "enterprise" and registers.role == "device" and registers.issuer == signer.issuer
         if registers.role not in _DELEGATED or not (signer.role == "authority" or own):
             raise ValidationError(f"{refused} may not register a key of role {registers.role[:20]}")
@@ -239,19 +252,27 @@ def _authorised(entry: Entry, signer: Key, keys: dict[str, Key]) -> None:
         own = signer.role == "enterprise" and of is not None and of.issuer == signer.issuer
         if not (signer.role == "authority" or own):
             raise ValidationError(f"{refused} may not revoke key {revokes[0][:16]}")
-    if entry.payload.kind == "hop":
+    if entry.payload.kind in ("hop", "correct"):
         # The platform never signs as if it had been there, nobody else for others.
-        expected = ("attestation",) if entry.payload.attested else ("device", "enterprise")
+        expected: tuple[str, ...] = ("attestation",) if entry.payload.attested else ("device", "enterprise")
+        if entry.payload.kind == "correct" and not entry.payload.attested:
+            expected = (*expected, "authority")
         if signer.role not in expected:
-            raise ValidationError(f"{refused} signed a hop: expected {' or '.join(expected)}")
+            raise ValidationError(f"{refused} signed a {entry.payload.kind}: expected {' or '.join(expected)}")
+    if entry.payload.kind in ("erase", "import", "anchor", *CASES) and signer.role != "authority":
+        raise ValidationError(f"{refused} signed a {entry.payload.kind}: expected authority")
 
 
 def _verify(entry: Entry, signer: Key) -> None:
-    algorithm = {ED25519: ed25519, P256: p256}.get(signer.algorithm)
-    if algorithm is None:
-        raise UncheckedError(f"leaf {entry.index}: algorithm {signer.algorithm} is not known here")
-    if not algorithm(signer.public, pae(entry.payload_type, entry.payload_bytes), entry.signature):
+    if not _signed(signer, pae(entry.payload_type, entry.payload_bytes), entry.signature, f"leaf {entry.index}"):
         raise SignatureError(f"leaf {entry.index}: the signature is not one of key {signer.key_id[:16]} over this")
+
+
+def _signed(key: Key, message: bytes, signature: bytes, what: str) -> bool:
+    algorithm = {ED25519: ed25519, P256: p256}.get(key.algorithm)
+    if algorithm is None:
+        raise UncheckedError(f"{what}: algorithm {key.algorithm} is not known here")
+    return algorithm(key.public, message, signature)
 
 
 def _disclosure(package: Package) -> str:
@@ -325,7 +346,33 @@ def _chain(package: Package) -> str:
             name = "none" if before is None else f"leaf {before[0]} with its hash"
             raise ValidationError(f"leaf {index}: names another leaf as the hop before, expected {name}")
         before = (index, entry.leaf_hash)
+    for entry in package.entries:
+        if entry.payload.corrects is not None:
+            _correction(package, entry, *entry.payload.corrects)
     return f"hops 1 to {len(own)} of the thing follow each other without a gap"
+
+
+def _correction(package: Package, entry: Entry, index: int, leaf_hash: bytes) -> None:
+    """Who says that a hop was an error is who recorded it, or the authority."""
+    what = f"leaf {entry.index}: corrects leaf {index}"
+    wrong = package.by_index.get(index)
+    if wrong is None:
+        raise UncheckedError(f"{what}, which is not in the package")
+    if wrong.kind != "hop" or index >= entry.index or wrong.leaf_hash != leaf_hash:
+        raise ValidationError(f"{what}: expected an earlier hop with that hash")
+    # A hop of many things has several leaves, and its correction as many: part by part they name the same.
+    same = package.by_index.get(index + entry.part - 1)
+    if same is None or [item.key for item in same.items] != [item.key for item in entry.items]:
+        raise ValidationError(f"{what}: names other things than that hop")
+    by_authority = any(
+        each.payload.key is not None and each.index == 0 and each.payload.key.issuer == entry.payload.issuer
+        for each in package.entries
+    )
+    if not by_authority and (wrong.payload.issuer, wrong.payload.attested_for) != (
+        entry.payload.issuer,
+        entry.payload.attested_for,
+    ):
+        raise ValidationError(f"{what}: was recorded by another party")
 
 
 def _each(entries: Iterable[Entry], check: Callable[[Entry], None]) -> None:

@@ -1,7 +1,7 @@
 """What a verifier counts on: strict base64 and JSON, Ed25519, ECDSA, a Merkle path, a signed note.
 
-Only `verify.py` and `verify_reading.py` use this file, and nothing of it is shared with the code that signs. Everything
-here answers yes or no about bytes and refuses what two readers could take differently.
+Only `verify.py`, `verify_policy.py` and `verify_reading.py` use this file, and nothing of it is shared with the code
+that signs. Everything here answers yes or no about bytes and refuses what two readers could take differently.
 """
 
 import base64
@@ -33,7 +33,8 @@ _ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
 
 _NAME = "[!-*,-~]+"
-_NOTE_LINE = re.compile(f"\u2014 ({_NAME}) ([0-9A-Za-z+/=]+)")
+# A witness may have any name without spaces and plus; the two exceptions are where languages differ on what a space is.
+NOTE_LINE = re.compile("\u2014 ([^\\s+\x85\ufeff]+) ([0-9A-Za-z+/=]+)")
 _LOG_KEY = re.compile(rf"({_NAME})\+([0-9a-f]{{8}})\+([0-9A-Za-z+/=]+)")
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -227,7 +228,7 @@ def open_note(note: str, log_key: str) -> str:
     signed = (text + "\n").encode("utf-8")
     found = False
     for line in lines:
-        match = _NOTE_LINE.fullmatch(line)
+        match = NOTE_LINE.fullmatch(line)
         if match is None:
             raise ParseError(f"note: line {line[:80]!r}: expected '\u2014 <name> <base64>'")
         blob = from_b64(match[2], "note signature")

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from trace.errors import ParseError, UncheckedError
-from trace.ledger.verify_primitives import from_b64, from_b64u, sha256, strict_json, strict_point, to_b64u
+from trace.ledger.verify_primitives import from_b64, from_b64u, sha256, strict_json, strict_point, to_b64, to_b64u
 
 MAX_PACKAGE_BYTES = 16 * 2**20
 MAX_PAYLOAD_BYTES = 2 * 2**20
@@ -23,7 +23,9 @@ MAX_PATH = 64
 ITEMS_A_LEAF = 500
 
 ED25519, P256 = 1, 2
-KINDS = ("hop", "keyreg", "keyrev")
+CASES = ("recall", "blacklist", "decision")
+KINDS = ("hop", "correct", *CASES, "keyreg", "keyrot", "keyrev", "erase", "import", "anchor")
+_WITH_ITEMS = ("hop", "correct", *CASES)
 
 _VIA = ("self", "container", "lot", "input")
 # At most 15 digits: the same number in every language.
@@ -47,6 +49,7 @@ class Key:
 
     @classmethod
     def parse(cls, value: Any, what: str) -> "Key":
+        """Of a `keyreg`, or of a `keyrot` with the issuer and role that it takes over."""
         algorithm, public, issuer, role = members(value, what, "alg public issuer role")
         key = cls(number(algorithm, f"{what}: alg"), from_b64u(public, what), text(issuer, what), text(role, what))
         if key.algorithm > 255:
@@ -73,10 +76,17 @@ class Payload:
     sd: frozenset[str]
     items: tuple[str, ...]
     attested: bool
+    attested_for: str | None
     key: Key | None
-    """Only of a `keyreg`."""
+    """Only of a `keyreg`; of a `keyrot` without issuer and role, which are those of the key that signs."""
     revokes: tuple[str, int | None] | None
     """Only of a `keyrev`: key id and the leaf index from which the key is not believed."""
+    body: str | None
+    """The line of the leaf that this payload makes, before any item lines; None where it makes none."""
+    corrects: tuple[int, bytes] | None
+    """Only of a `correct`: index and hash of the leaf of the hop that was an error."""
+    proof: bytes | None
+    """Only of a `keyrot`: signature of the new key."""
 
     @classmethod
     def parse(cls, data: bytes, what: str) -> "Payload":
@@ -85,15 +95,42 @@ class Payload:
             raise ParseError(f"{what}: expected an object")
         kind = text(value.get("type"), f"{what}: type")
         sd = _digests(value.get("_sd"), f"{what}: _sd")
-        items = _digests(value.get("items"), f"{what}: items") if kind == "hop" else ()
+        items = _digests(value.get("items"), f"{what}: items") if kind in _WITH_ITEMS else ()
         if len({*sd, *items}) != len(sd) + len(items):
             raise ParseError(f"{what}: a digest stands twice")
+        party = None
         if "attests" in value:
-            members(value["attests"], f"{what}: attests", "for received")
-        revokes = None
-        if kind == "keyrev":
-            revoked, since = members(value.get("revoke"), f"{what}: revoke", "key compromisedFrom")
-            revokes = (text(revoked, what), None if since is None else number(since, f"{what}: compromisedFrom"))
+            party = text(members(value["attests"], f"{what}: attests", "for received")[0], f"{what}: attests")
+        key = revokes = body = corrects = proof = None
+        match kind:
+            case "correct":
+                leaf, hash_ = members(value.get("corrects"), f"{what}: corrects", "leaf hash")
+                corrects = (number(leaf, f"{what}: corrects"), from_b64u(hash_, f"{what}: corrects", 32))
+                body = f"correct {corrects[0]} {to_b64(corrects[1])}"
+            case "keyreg":
+                key = Key.parse(value.get("key"), f"{what}: key")
+                body = f"key {key.key_id} {key.algorithm} {to_b64(key.public)} {key.issuer} {key.role}"
+            case "keyrot":
+                alg, public, proven = members(value.get("rotate"), f"{what}: rotate", "alg public proof")
+                proof = from_b64u(proven, f"{what}: proof")
+                key = Key.parse({"alg": alg, "public": public, "issuer": "", "role": ""}, f"{what}: rotate")
+                body = f"rotate {key.key_id} {key.algorithm} {to_b64(key.public)}"
+            case "keyrev":
+                revoked, since = members(value.get("revoke"), f"{what}: revoke", "key compromisedFrom")
+                revokes = (text(revoked, what), None if since is None else number(since, f"{what}: compromisedFrom"))
+                body = f"revoke {revokes[0]} {'-' if since is None else since}"
+            case "erase":
+                leaf, positions, _ = members(value.get("erase"), f"{what}: erase", "leaf positions basis")
+                places = [number(place, f"{what}: position") for place in listed(positions, f"{what}: positions")]
+                body = f"erase {number(leaf, f'{what}: erased leaf')} {','.join(map(str, places))}"
+            case "import" | "anchor":
+                origin, size, root = members(value.get("tree"), f"{what}: tree", "origin size root")
+                head = to_b64(from_b64u(root, f"{what}: root", 32))
+                body = f"{kind} {text(origin, what)} {number(size, f'{what}: size')} {head}"
+            case "recall" | "blacklist" | "decision":
+                members(value.get("case"), f"{what}: case", "act by")
+                if len(items) != 1:
+                    raise ParseError(f"{what}: {len(items)} items: expected one, the case")
         prev = value.get("prev", "")
         return cls(
             kind=kind,
@@ -105,8 +142,12 @@ class Payload:
             sd=frozenset(sd),
             items=items,
             attested="attests" in value,
-            key=Key.parse(value.get("key"), f"{what}: key") if kind == "keyreg" else None,
+            attested_for=party,
+            key=key,
             revokes=revokes,
+            body=body,
+            corrects=corrects,
+            proof=proof,
         )
 
 
@@ -184,7 +225,7 @@ class Entry:
             rcv_ms=int(rcv),
             part=int(part),
             parts=int(parts),
-            items=tuple(_item(line, what) for line in lines[4:-1]) if kind == "hop" else (),
+            items=tuple(_item(line, what) for line in lines[5 if kind == "correct" else 4 : -1] if kind in _WITH_ITEMS),
             path=tuple(from_b64(node, f"{what}: path", 32) for node in listed(path, f"{what}: path", MAX_PATH)),
             payload_type=text(payload_type, f"{what}: payloadType"),
             payload_bytes=payload_bytes,

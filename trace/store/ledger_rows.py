@@ -59,6 +59,25 @@ class StoredEnvelope:
     rcv_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a device's payload stands in the log, and what its neighbours in the chain have to agree with."""
+
+    seq: int
+    leaf_index: int
+    """Of the envelope's first part."""
+    payload_hash: bytes
+    prev: bytes | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sequence numbers of a device that were used and never came: first and last, both missing."""
+
+    first: int
+    last: int
+
+
 @dataclass(frozen=True)
 class StoredDisclosure:
     """A disclosure as stored."""
@@ -132,20 +151,16 @@ def envelopes_at(session: Session, platform: int, indexes: list[int]) -> dict[in
     return {row[0]: _envelope(row) for row in session.execute(query)}
 
 
-def envelope_by_payload(session: Session, platform: int, payload_hash: bytes, key_id: str) -> StoredEnvelope | None:
-    query = select(*_ENVELOPE).where(
-        EnvelopeRow.platform == platform, EnvelopeRow.payload_hash == payload_hash, EnvelopeRow.key_id == key_id
+def gaps_of_device(session: Session, platform: int, key_id: str) -> list[Gap]:
+    """What is missing in the device's chain below its highest sequence number, in order."""
+    before = func.lag(EnvelopeRow.seq, 1, 0).over(order_by=EnvelopeRow.seq)
+    chain = (
+        select(EnvelopeRow.seq.label("seq"), before.label("before"))
+        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
+        .subquery()
     )
-    row = session.execute(query).first()
-    return None if row is None else _envelope(row)
-
-
-def envelopes_by_seq(session: Session, platform: int, key_id: str, seqs: list[int]) -> dict[int, StoredEnvelope]:
-    """A device's envelopes with these sequence numbers."""
-    query = select(*_ENVELOPE).where(
-        EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id, EnvelopeRow.seq.in_(seqs)
-    )
-    return {row[6]: _envelope(row) for row in session.execute(query)}
+    query = select(chain.c.before + 1, chain.c.seq - 1).where(chain.c.seq > chain.c.before + 1).order_by(chain.c.seq)
+    return [Gap(*row) for row in session.execute(query)]
 
 
 def last_of_device(session: Session, platform: int, key_id: str) -> tuple[int, bytes | None]:
@@ -166,7 +181,7 @@ def disclosures_of(
     """Disclosure texts by leaf index, in their order; `access` keeps only these classes."""
     query = (
         select(DisclosureRow.leaf_index, DisclosureRow.text)
-        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes), DisclosureRow.text != "")
         .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
     )
     if access is not None:
@@ -181,7 +196,7 @@ def stored_disclosures(session: Session, platform: int, indexes: list[int]) -> d
     """By leaf index, in their order, with all columns."""
     query = (
         select(DisclosureRow.leaf_index, DisclosureRow.position, DisclosureRow.access, DisclosureRow.text)
-        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes))
+        .where(DisclosureRow.platform == platform, DisclosureRow.leaf_index.in_(indexes), DisclosureRow.text != "")
         .order_by(DisclosureRow.leaf_index, DisclosureRow.position)
     )
     found: dict[int, list[StoredDisclosure]] = {}
@@ -215,11 +230,21 @@ def strays(session: Session, platform: int) -> list[Stray]:
     ]
 
 
+def quarantined(session: Session, platform: int, key_id: str) -> list[bytes]:
+    """Parcels of a key that contradict another or the log, in the order they came."""
+    query = (
+        select(QuarantineRow.parcel)
+        .where(QuarantineRow.platform == platform, QuarantineRow.key_id == key_id)
+        .order_by(QuarantineRow.rcv_ms, QuarantineRow.seq)
+    )
+    return list(session.scalars(query))
+
+
 def frozen_since(session: Session, platform: int) -> dict[str, int]:
     """Key id to the receipt of its first quarantined parcel, in milliseconds."""
     query = (
         select(QuarantineRow.key_id, func.min(QuarantineRow.rcv_ms))
-        .where(QuarantineRow.platform == platform)
+        .where(QuarantineRow.platform == platform, QuarantineRow.freezes.is_(True))
         .group_by(QuarantineRow.key_id)
     )
     return {row[0]: row[1] for row in session.execute(query)}

@@ -3,10 +3,12 @@
 Every primary key starts with `platform`: one deployment is one platform and one log, and no query walks across.
 
 ledger    leaf, envelope, checkpoint           INSERT and SELECT only; triggers and grants say so too
-          disclosure                           may lose rows (erasure), never changes one
+          quarantine                           parcels that contradict another: evidence, likewise
+          disclosure                           likewise, but a text may be emptied (erasure)
+waiting   pending                              parcels on their way to the `work` process, PostgreSQL only
 state     head, key                            moved by the sequencer alone, in the append's transaction
-index     item, item_hop, event, containment, transformation      can be recomputed from the ledger
-          quarantine                           parcels that contradict another
+index     item, item_hop, event, containment, transformation,     can be recomputed from the ledger
+          correction, case_step
 master    region, party, site, product, blacklist_entry
 issued    issue_batch, issued_serial            INSERT and SELECT only, so that no number is ever given out twice
           issue_counter                         moved in the transaction that issues
@@ -46,10 +48,7 @@ class EnvelopeRow(_Platform, Base):
     """What was signed, byte for byte."""
 
     __tablename__ = "envelope"
-    __table_args__ = (
-        Unique("platform", "key_id", "seq", name="envelope_device_seq"),
-        Index("envelope_payload", "platform", "payload_hash"),
-    )
+    __table_args__ = (Unique("platform", "key_id", "seq", name="envelope_device_seq"),)
     leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
     payload_type: Mapped[str] = mapped_column(String(100))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
@@ -157,6 +156,8 @@ class EventRow(_Platform, Base):
     celsius_low: Mapped[float | None] = mapped_column(Float)
     celsius_high: Mapped[float | None] = mapped_column(Float)
     celsius_alarm: Mapped[bool] = mapped_column(Boolean)
+    late: Mapped[bool] = mapped_column(Boolean)
+    """It came after a later payload of its device."""
     body: Mapped[str] = mapped_column(Text)
     """The event, RFC 8785."""
 
@@ -182,6 +183,33 @@ class TransformationRow(_Platform, Base):
     is_output: Mapped[bool] = mapped_column(Boolean, primary_key=True)
 
 
+class CorrectionRow(_Platform, Base):
+    """An event was declared to be an error. Both stay; the index forgets what the event said of other things."""
+
+    __tablename__ = "correction"
+    __table_args__ = (Unique("platform", "corrected_leaf", name="correction_corrected"),)
+    leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    corrected_leaf: Mapped[int] = mapped_column(_BIG)
+    reason: Mapped[str | None] = mapped_column(String(200))
+    declared_ms: Mapped[int] = mapped_column(_BIG)
+
+
+class CaseStepRow(_Platform, Base):
+    """One act in a case that a regulator opened: recall, blacklist, decision."""
+
+    __tablename__ = "case_step"
+    __table_args__ = (Index("case_step_case", "platform", "case_uri"),)
+    leaf_index: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    case_uri: Mapped[str] = mapped_column(String(400))
+    act: Mapped[str] = mapped_column(String(12))
+    approved_by: Mapped[str] = mapped_column(Text)
+    """Pseudonyms, one a line."""
+    public: Mapped[str] = mapped_column(Text)
+    """Members for everybody, RFC 8785."""
+    internal: Mapped[str] = mapped_column(Text)
+
+
 class QuarantineRow(_Platform, Base):
     """A parcel with a good signature that contradicts another of the same device. Kept as evidence."""
 
@@ -192,6 +220,22 @@ class QuarantineRow(_Platform, Base):
     rcv_ms: Mapped[int] = mapped_column(_BIG)
     reason: Mapped[str] = mapped_column(Text)
     parcel: Mapped[bytes] = mapped_column(LargeBinary)
+    freezes: Mapped[bool] = mapped_column(Boolean)
+    """The device contradicts itself. Else it contradicts the log, and the log may be what is wrong."""
+
+
+class PendingRow(_Platform, Base):
+    """A checked parcel that a web process has put down for the `work` process, and its answer. PostgreSQL only."""
+
+    __tablename__ = "pending"
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Random, so that nobody reads these in an order: numbers would be committed out of it."""
+    key_id: Mapped[str] = mapped_column(String(64))
+    parcel: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_us: Mapped[int] = mapped_column(_BIG)
+    """Unix microseconds: who asked first is first, within one batch too. No cursor ever moves along it."""
+    outcome: Mapped[str | None] = mapped_column(Text)
+    """JSON of the receipt or the refusal; none until then."""
 
 
 # ---- master data --------------------------------------------------------------------------------
@@ -267,6 +311,8 @@ class BlacklistRow(_Platform, Base):
     """`hearing`, `listed`, `repaired`; expiry is a matter of the date, not of a stored word."""
     removed_on: Mapped[str | None] = mapped_column(String(10))
     removal_reason: Mapped[str | None] = mapped_column(Text)
+    leaf_index: Mapped[int | None] = mapped_column(_BIG)
+    """The newest step of its case on the ledger."""
 
 
 # ---- issued codes -------------------------------------------------------------------------------

@@ -1,16 +1,77 @@
 """Rows of supervision: the blacklist."""
 
+import json
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from trace.store.rows import BlacklistRow
+from trace.ledger.canonical import JsonObject
+from trace.store.rows import BlacklistRow, CaseStepRow
 from trace.supervision.blacklist import BlacklistEntry, State
 
 
-def add_blacklist_entry(session: Session, platform: int, entry: BlacklistEntry) -> None:
-    session.add(_row(platform, entry))
+def blacklist_row(platform: int, entry: BlacklistEntry, leaf_index: int) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    values = vars(entry) | {"state": str(entry.state)}
+    plain = (value.isoformat() if isinstance(value, date) else value for value in values.values())
+    return (platform, *plain, leaf_index)
+
+
+def next_blacklist_entry(session: Session, platform: int) -> int:
+    """A number that no entry has."""
+    newest = session.scalar(select(func.max(BlacklistRow.entry_id)).where(BlacklistRow.platform == platform))
+    return int(newest or 0) + 1
+
+
+def cases_at(session: Session, platform: int, leaves: list[int]) -> dict[int, tuple[Any, ...]]:
+    """Kind, case, act, people, public and internal members of the steps at these leaves."""
+    query = select(CaseStepRow).where(CaseStepRow.platform == platform, CaseStepRow.leaf_index.in_(leaves))
+    return {
+        row.leaf_index: (
+            row.kind,
+            row.case_uri,
+            row.act,
+            tuple(row.approved_by.split("\n")),
+            json.loads(row.public),
+            json.loads(row.internal),
+        )
+        for row in session.scalars(query)
+    }
+
+
+@dataclass(frozen=True)
+class CaseStepRecord:
+    """One act in a case."""
+
+    leaf_index: int
+    kind: str
+    act: str
+    approved_by: tuple[str, ...]
+    public: JsonObject
+    internal: JsonObject
+
+
+def case_steps(session: Session, platform: int, case_uri: str) -> list[CaseStepRecord]:
+    """Steps of a case, oldest first."""
+    query = (
+        select(CaseStepRow)
+        .where(CaseStepRow.platform == platform, CaseStepRow.case_uri == case_uri)
+        .order_by(CaseStepRow.leaf_index)
+    )
+    return [
+        CaseStepRecord(
+            row.leaf_index,
+            row.kind,
+            row.act,
+            tuple(row.approved_by.split("\n")),
+            json.loads(row.public),
+            json.loads(row.internal),
+        )
+        for row in session.scalars(query)
+    ]
 
 
 def blacklist(session: Session, platform: int) -> list[BlacklistEntry]:
@@ -35,11 +96,6 @@ def blacklist(session: Session, platform: int) -> list[BlacklistEntry]:
         )
         for row in session.scalars(query)
     ]
-
-
-def _row(platform: int, entry: BlacklistEntry) -> BlacklistRow:
-    values = {name: value.isoformat() if isinstance(value, date) else value for name, value in vars(entry).items()}
-    return BlacklistRow(platform=platform, **values)
 
 
 def _date(text: str | None) -> date | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from trace.epcis.events import EventView
 from trace.graph import Inside
 from trace.ledger.payload import Hop
-from trace.store.rows import ContainmentRow, EventRow, ItemHopRow, ItemRow, TransformationRow
+from trace.store.rows import ContainmentRow, CorrectionRow, EventRow, ItemHopRow, ItemRow, LeafRow, TransformationRow
 from trace.times import to_ms
 
 
@@ -65,9 +65,11 @@ class IndexedEvent:
     celsius_low: float | None
     celsius_high: float | None
     celsius_alarm: bool
+    late: bool
+    """It came after a later payload of its device: an outbox was emptied out of order."""
 
 
-def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int) -> IndexedEvent:
+def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int, late: bool) -> IndexedEvent:
     """What the index keeps of an event. Kept by the sequencer, computed again by audit."""
     return IndexedEvent(
         leaf_index=leaf_index,
@@ -85,7 +87,13 @@ def indexed(view: EventView, hop: Hop, leaf_index: int, rcv_ms: int) -> IndexedE
         celsius_low=None if view.temperature is None else view.temperature.low,
         celsius_high=None if view.temperature is None else view.temperature.high,
         celsius_alarm=view.temperature is not None and view.temperature.alarm,
+        late=late,
     )
+
+
+def event_row(platform: int, event: IndexedEvent, body: bytes) -> tuple[Any, ...]:
+    """In the order of the table's columns; `body` is the event in its RFC 8785 form."""
+    return (platform, *vars(event).values(), body.decode("utf-8"))
 
 
 _ITEM = (
@@ -234,12 +242,54 @@ _EVENT = (
     EventRow.celsius_low,
     EventRow.celsius_high,
     EventRow.celsius_alarm,
+    EventRow.late,
 )
 
 
 def events_at(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, IndexedEvent]:
-    query = select(*_EVENT).where(EventRow.platform == platform, EventRow.leaf_index.in_(sorted(leaves)))
-    return {row[0]: _event(row) for row in session.execute(query)}
+    """By leaf: of an event with several leaves, the same event under each; none under a correction."""
+    query = (
+        select(LeafRow.leaf_index, *_EVENT)
+        .join(EventRow, and_(EventRow.platform == LeafRow.platform, EventRow.leaf_index == LeafRow.envelope_leaf))
+        .where(LeafRow.platform == platform, LeafRow.leaf_index.in_(sorted(leaves)))
+    )
+    return {row[0]: _event(row[1:]) for row in session.execute(query)}
+
+
+def corrections(session: Session, platform: int) -> dict[int, int]:
+    """Leaf of each event that was an error to the leaf that says so."""
+    query = select(CorrectionRow.corrected_leaf, CorrectionRow.leaf_index).where(CorrectionRow.platform == platform)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def corrected_by(session: Session, platform: int, leaves: Iterable[int]) -> set[int]:
+    """Leaves of the events that these leaves, or the first parts of their envelopes, declare to be errors."""
+    query = (
+        select(CorrectionRow.corrected_leaf)
+        .join(
+            LeafRow, and_(LeafRow.platform == CorrectionRow.platform, LeafRow.envelope_leaf == CorrectionRow.leaf_index)
+        )
+        .where(LeafRow.platform == platform, LeafRow.leaf_index.in_(sorted(leaves)))
+    )
+    return set(session.scalars(query))
+
+
+@dataclass(frozen=True)
+class Correction:
+    """That an event was an error."""
+
+    corrected_leaf: int
+    leaf_index: int
+    reason: str | None
+    declared_ms: int
+
+
+def corrections_of(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, Correction]:
+    """By the leaf of the event that was an error."""
+    query = select(
+        CorrectionRow.corrected_leaf, CorrectionRow.leaf_index, CorrectionRow.reason, CorrectionRow.declared_ms
+    ).where(CorrectionRow.platform == platform, CorrectionRow.corrected_leaf.in_(sorted(leaves)))
+    return {row[0]: Correction(*row) for row in session.execute(query)}
 
 
 def event_bodies(session: Session, platform: int, leaves: Iterable[int]) -> dict[int, str]:

@@ -4,9 +4,11 @@ Grounds, periods and removal follow Order 44 of 2021; both dates of an entry com
 change of the law changes no row. Status is computed from the day: nobody has to take an expired entry down by hand.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
+from typing import Any, Self
 
 from trace.errors import ValidationError
 
@@ -68,6 +70,38 @@ class BlacklistEntry:
             )
         if self.state is State.REPAIRED and (self.removed_on is None or not self.removal_reason):
             raise ValidationError(f"blacklist entry {self.entry_id}: a removal needs its date and reason")
+
+    def to_members(self) -> dict[str, Any]:
+        """What a `blacklist` step of a case says of it to everybody; dates as text, what is not known left out."""
+        members = {name: value for name, value in vars(self).items() if value is not None}
+        dates = {name: value.isoformat() for name, value in members.items() if isinstance(value, date)}
+        return {"entry" if name == "entry_id" else name: value for name, value in (members | dates).items()} | {
+            "state": str(self.state)
+        }
+
+    @classmethod
+    def from_members(cls, members: Mapping[str, Any]) -> Self:
+        """The inverse. Raises: ValidationError naming the member."""
+        values = {"entry_id" if name == "entry" else name: value for name, value in members.items()}
+        known = {each.name for each in fields(cls)}
+        strange = sorted(set(values) - known)
+        if strange:
+            raise ValidationError(f"blacklist entry: unknown member {strange[0][:40]!r}")
+        number = values.get("entry_id")
+        if type(number) is not int or number < 1:
+            raise ValidationError(f"blacklist entry: entry {str(number)[:20]!r}: expected a number from 1")
+        try:
+            for name in ("listed_on", "until", "removed_on"):
+                values[name] = date.fromisoformat(values[name]) if name in values else None
+            values["state"] = State(values.get("state", ""))
+        except (ValueError, TypeError) as error:
+            raise ValidationError(f"blacklist entry {number}: {error}") from error
+        for name in known - {"entry_id", "listed_on", "until", "removed_on", "state"}:
+            if not isinstance(values.setdefault(name, None), str | None):
+                raise ValidationError(f"blacklist entry {number}: {name}: expected text")
+        for name in ("name", "uscc", "category", "region", "ground", "basis", "authority"):
+            values[name] = values[name] or ""
+        return cls(**values)
 
 
 @dataclass(frozen=True)

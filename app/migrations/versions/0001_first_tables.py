@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.migrations import append_only
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -11,14 +13,6 @@ depends_on = None
 
 LEDGER = ("leaf", "envelope", "checkpoint")
 """INSERT and SELECT only. `disclosure` may lose rows (erasure) but never changes one."""
-
-
-def refuse(table: str, act: str) -> str:
-    """A trigger that makes SQLite refuse one kind of statement on a table."""
-    return (
-        f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no {act} on {table}'); END"
-    )
 
 
 def upgrade() -> None:
@@ -253,9 +247,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("platform", "token_hash"),
     )
     for table in LEDGER:
-        op.execute(refuse(table, "UPDATE"))
-        op.execute(refuse(table, "DELETE"))
-    op.execute(refuse("disclosure", "UPDATE"))
+        append_only.refuse(table, "UPDATE", append_only.LEDGER)
+        append_only.refuse(table, "DELETE", append_only.LEDGER)
+    append_only.refuse("disclosure", "UPDATE", append_only.LEDGER)
 
 
 def downgrade() -> None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.migrations import append_only
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -44,10 +46,7 @@ def upgrade() -> None:
     )
     for table in ("issue_batch", "issued_serial"):
         for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, 'issued codes stay issued: no {act} on {table}'); END"
-            )
+            append_only.refuse(table, act, append_only.ISSUED)
 
 
 def downgrade() -> None:
