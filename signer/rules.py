@@ -1,7 +1,8 @@
 """What the platform's keys sign, and nothing else (docs/signer.md, "What it signs"). Pure.
 
 A stolen web process can ask for signatures, so what may be asked for is narrow: the log key signs heads of its own
-log, the attestation key hops that say for whom, the authority key statements and corrections of hops. Each payload names the very key and log.
+log, the attestation key hops that say for whom, the authority key statements and corrections of hops. Each payload
+names the very key and log.
 """
 
 from signer.head import Head

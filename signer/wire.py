@@ -18,8 +18,8 @@ from trace.errors import LimitError, ParseError
 from trace.ledger.encoding import b64, from_b64, from_hex
 from trace.ledger.keys import PublicKey
 
-MAX_FRAME_BYTES = 2 * 1024 * 1024
-"""An attested event of 1 MB and its frame; more is not read."""
+MAX_FRAME_BYTES = 4 * 2**20
+"""An attested payload of 2 MiB and its frame; more is not read."""
 ROLES = ("authority", "attestation", "log")
 """The platform's own keys, one each."""
 

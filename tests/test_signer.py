@@ -503,7 +503,7 @@ def test_the_signers_process_has_nothing_of_the_server_in_it() -> None:
 
 def test_an_error_of_the_core_is_what_a_client_raises(running: Settings) -> None:
     with pytest.raises(TraceError):
-        SignerClient(running.signer_socket).sign("0" * 64, bytes(3_000_000))
+        SignerClient(running.signer_socket).sign("0" * 64, bytes(5_000_000))
 
 
 def test_a_signer_of_somebody_else_is_used_and_replaced_when_it_is_gone(told: Settings) -> None:

@@ -15,6 +15,7 @@ from trace.ledger.disclosure import split
 from trace.ledger.encoding import b64u
 from trace.ledger.envelope import HOP_TYPE, STATEMENT_TYPE, Envelope, pae
 from trace.ledger.keys import PrivateKey
+from trace.ledger.leaf import CorrectLine
 from trace.ledger.payload import Attested, Signer
 
 ORIGIN = "log.example"
@@ -55,9 +56,12 @@ def test_the_attestation_key_signs_what_it_attests_and_the_authority_what_it_sta
     check_payload("attestation", KEY.key_id, ORIGIN, hop())
     check_payload("authority", KEY.key_id, ORIGIN, statement())
     revoke = {"key": OTHER.key_id, "compromisedFrom": 7}
-    check_payload(
-        "authority", KEY.key_id, ORIGIN, message(signer().statement("keyrev", revoke, split({}), AT).envelope)
-    )
+    revoked = signer().statement("keyrev", revoke, split({}), AT).envelope
+    check_payload("authority", KEY.key_id, ORIGIN, message(revoked))
+    wrong = signer().hop(split(EVENT), AT, corrects=CorrectLine(3, bytes(32))).envelope
+    check_payload("authority", KEY.key_id, ORIGIN, message(wrong))
+    with pytest.raises(ValidationError, match="the attestation key signs hops with attests, got a correct"):
+        check_payload("attestation", KEY.key_id, ORIGIN, message(wrong))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +69,8 @@ def test_the_attestation_key_signs_what_it_attests_and_the_authority_what_it_sta
     [
         ("attestation", hop(attests=False), "the attestation key signs hops with attests, got a hop"),
         ("attestation", statement(), "the attestation key signs hops with attests, got a keyreg"),
-        ("authority", hop(), "the authority key signs statements, got a hop"),
-        ("authority", hop(attests=False), "the authority key signs statements, got a hop"),
+        ("authority", hop(), "the authority key signs statements and corrections, got a hop"),
+        ("authority", hop(attests=False), "the authority key signs statements and corrections, got a hop"),
         ("authority", statement(origin="else.example"), MEANT_ELSEWHERE),
         ("attestation", hop(origin="else.example"), MEANT_ELSEWHERE),
         ("attestation", hop(key=OTHER), SIGNED_BY_OTHER),
@@ -117,7 +121,7 @@ def test_what_is_no_payload_of_ours_is_refused_by_both_keys(asked: bytes) -> Non
 
 def test_a_payload_over_the_limit_is_refused() -> None:
     with pytest.raises(LimitError):
-        check_payload("attestation", KEY.key_id, ORIGIN, pae(HOP_TYPE, b'"' + b"a" * 300_000 + b'"'))
+        check_payload("attestation", KEY.key_id, ORIGIN, pae(HOP_TYPE, b'"' + b"a" * 3_000_000 + b'"'))
 
 
 # ---- checkpoints ----------------------------------------------------------------------------------
@@ -225,7 +229,7 @@ def test_what_is_no_answer_is_refused() -> None:
 def test_a_frame_has_its_length_in_front_and_a_limit() -> None:
     assert frame(b"ab") == b"\0\0\0\2ab"
     with pytest.raises(LimitError):
-        frame(bytes(2 * 1024 * 1024 + 1))
+        frame(bytes(4 * 2**20 + 1))
 
 
 def test_public_keys_come_back_as_text() -> None:
