@@ -8,9 +8,12 @@ from app.commands.bench import bench
 from app.commands.conformance import conformance
 from app.commands.decode import decode, encode
 from app.commands.demo import demo
+from app.commands.doctor import doctor
 from app.commands.issue import issue, symbol
+from app.commands.keys import keys
 from app.commands.mirror import mirror
 from app.commands.serve import serve
+from app.commands.signer import signer
 from app.commands.verify import verify
 from app.commands.witness import witness
 from app.commands.work import work
@@ -22,7 +25,7 @@ def main() -> None:
 
 
 _LEDGER = (audit, verify, conformance, witness, mirror)
-for command in (demo, serve, work, account, *_LEDGER, decode, encode, issue, symbol, bench):
+for command in (demo, serve, work, signer, doctor, keys, account, *_LEDGER, decode, encode, issue, symbol, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What one server process holds: database, sequencer, publisher, keys. Built once, closed once.
+"""What one server process holds: database, sequencer, publisher, secrets, the signer's address. Built and closed once.
+
+Private keys are not among it: the signer has them, and signs for `authority`, `attestation` and the publisher.
 
 The demo's story and the web application are both built on this, so that the story goes through the same doors.
 """
@@ -16,11 +18,13 @@ from pathlib import Path
 
 from app.database import Database, only_process
 from app.settings import Settings, SettingsError
+from app.signing import SignerKeys, platform_signer, signer_keys
 from app.witnesses import Witnesses
+from signer.client import SignerClient
 from trace.capture import PlatformSigner
-from trace.errors import LedgerError, ParseError
+from trace.errors import LedgerError, ParseError, UnavailableError
 from trace.ledger.checkpoint import verifier_key
-from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.keys import SigningKey, fsync_folder
 from trace.ledger.merkle import Tree
 from trace.ledger.policy import Policy
 from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
@@ -43,16 +47,15 @@ PUBLISH_AGAIN_S = 2
 
 
 @dataclass(frozen=True)
-class Keys:
-    """The platform's own secrets, files of mode 0600 in `keys/`."""
+class Secrets:
+    """What the web process itself must know, files of mode 0600 in `keys/`."""
 
-    authority: PrivateKey
-    attestation: PrivateKey
-    log: PrivateKey
     item_secret: bytes
     link_secret: bytes
     """Marks the Digital Links that we issue."""
     web_secret: bytes
+    admin_secret: bytes
+    """Lets the command line of the same machine act on the running server."""
     authority_issuer: str
     platform_issuer: str
 
@@ -68,13 +71,22 @@ class Role(StrEnum):
 class Services:
     """The running parts. Use `open_services`."""
 
-    def __init__(self, settings: Settings, clock: Clock, database: Database, keys: Keys, role: Role = Role.ALL) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        database: Database,
+        secrets: Secrets,
+        keys: SignerKeys,
+        role: Role = Role.ALL,
+    ) -> None:
         self._role = role
         self.settings = settings
         self.clock = clock
         self.database = database
-        self.web_secret = keys.web_secret
-        self.link_keys = (keys.link_secret,)
+        self.web_secret = secrets.web_secret
+        self.admin_secret = secrets.admin_secret
+        self.link_keys = (secrets.link_secret,)
         self.reading = database.reading
         self.writing = database.writing
         self.zone_offset = timedelta(minutes=settings.zone_offset_minutes)
@@ -84,9 +96,9 @@ class Services:
             settings.platform,
             settings.origin,
             verifier_key(settings.origin, keys.log.public),
-            keys.item_secret,
+            secrets.item_secret,
         )
-        log = (settings.platform, settings.origin, keys.item_secret, database.appending, clock)
+        log = (settings.platform, settings.origin, secrets.item_secret, database.appending, clock)
         self.sequencer: Sequencer | PendingSequencer
         self._integrating: Sequencer | Worker
         if database.postgresql:
@@ -94,8 +106,9 @@ class Services:
             self._integrating = Worker(*log, database.listening, lambda: database.lease("work"))
         else:
             self.sequencer = self._integrating = Sequencer(*log)
-        self.authority = self._signer(keys.authority, keys.authority_issuer)
-        self.attestation = self._signer(keys.attestation, keys.platform_issuer)
+        self.authority = self._signer(keys.authority, secrets.authority_issuer)
+        self.attestation = self._signer(keys.attestation, secrets.platform_issuer)
+        self._keys = keys
         self._publisher = Publisher(settings.platform, keys.log, SecondHead(settings.second_head_file))
         self.policy = load_policy(settings, self.log.verifier_key)
         self.witnesses = Witnesses(
@@ -116,7 +129,7 @@ class Services:
         """The day on the city's wall clock."""
         return (moment + self.zone_offset).date()
 
-    def _signer(self, key: PrivateKey, issuer: str) -> PlatformSigner:
+    def _signer(self, key: SigningKey, issuer: str) -> PlatformSigner:
         @contextmanager
         def exclusive() -> Iterator[None]:
             # Two processes that signed at once would fork the key's chain, and the log would freeze the key.
@@ -216,8 +229,13 @@ class Services:
             self._wake.clear()
             try:
                 if self.fork is None:
+                    self._keys.require_signer()
                     self.publish_now()
                 failed = False
+            except UnavailableError as error:
+                # The signer is being started again: nothing else will wake us for what waits.
+                failed = True
+                logger.warning("not published now: %s", error)
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
                 failed = True
@@ -228,22 +246,32 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings, clock: Clock, role: Role = Role.ALL) -> Iterator[Services]:
+def open_services(
+    settings: Settings, clock: Clock, role: Role = Role.ALL, *, watched_signer: bool = False
+) -> Iterator[Services]:
     """Everything, started; stopped at the end of the block.
 
-    Raises: AlreadyRunningError when another process owns the data folder; on PostgreSQL many may use it.
+    A signer that nobody has started is started for the block, unless somebody else watches it (`watched_signer`).
+    Raises: AlreadyRunningError when another process owns the data folder (on PostgreSQL many may use it);
+    UnavailableError when there is no signer and its public keys are not known yet; LedgerError when the signer is
+    another platform's.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if not settings.postgresql:
             stack.enter_context(only_process(settings.data))
+        if not watched_signer:
+            stack.enter_context(platform_signer(settings))
+        client = SignerClient(settings.signer_socket)
+        stack.callback(client.close)
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
         with database.exclusive("keys") if settings.postgresql else nullcontext():
-            # Two processes at their first start would each make keys of their own.
-            keys = load_keys(settings.keys)
-        services = Services(settings, clock, database, keys, role)
+            # Two processes at their first start would each make secrets of their own.
+            secrets = load_secrets(settings.keys)
+            keys = signer_keys(settings, client)
+        services = Services(settings, clock, database, secrets, keys, role)
         stack.callback(services.close)
         services.start()
         yield services
@@ -265,23 +293,14 @@ def load_policy(settings: Settings, log_key: str) -> Policy | None:
     return policy
 
 
-def load_keys(folder: Path) -> Keys:
-    """The platform's keys, made at the first start."""
+def load_secrets(folder: Path) -> Secrets:
+    """The platform's secrets, made at the first start."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def private(name: str) -> PrivateKey:
-        path = folder / f"{name}.key"
-        if not path.exists():
-            PrivateKey.generate().save(path)
-        return PrivateKey.load(path)
-
-    return Keys(
-        authority=private("authority"),
-        attestation=private("attestation"),
-        log=private("log"),
+    return Secrets(
         item_secret=bytes.fromhex(_secret(folder / "item.secret", 32)),
         link_secret=bytes.fromhex(_secret(folder / "link.secret", 32)),
         web_secret=bytes.fromhex(_secret(folder / "web.secret", 32)),
+        admin_secret=bytes.fromhex(_secret(folder / "admin.secret", 32)),
         authority_issuer=_secret(folder / "authority.issuer", 16),
         platform_issuer=_secret(folder / "platform.issuer", 16),
     )

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from signer.users import is_user
+
 ROOT = Path(__file__).resolve().parents[1]
 
 MAX_OFFSET_MINUTES = 840
@@ -37,6 +39,10 @@ class Settings:
     """SQLAlchemy URL."""
     zone_offset_minutes: int = 480
     """Offset of the platform's wall clock; no daylight saving in China."""
+    signer_user: str | None = None
+    """Started as root: the user that holds the keys."""
+    web_user: str | None = None
+    """Started as root: the user that serves."""
     open_entries: bool = False
     """Entry bundles for everybody, not for registered mirrors alone."""
     second_head: Path | None = None
@@ -58,7 +64,17 @@ class Settings:
 
     @property
     def keys(self) -> Path:
+        """Secrets of the web process, and the public keys of its signer."""
         return self.data / "keys"
+
+    @property
+    def signer_folder(self) -> Path:
+        """The private keys; the web process has no business there."""
+        return self.data / "signer"
+
+    @property
+    def signer_socket(self) -> Path:
+        return self.data / "run" / "signer.sock"
 
     @property
     def second_head_file(self) -> Path:
@@ -74,6 +90,8 @@ _NAMES = {
     "origin": "a host name, like suyuan.example.gov.cn",
     "database": "a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan",
     "zone_offset_minutes": "minutes east of UTC, -840 to 840, like 480",
+    "signer_user": "a user of this machine other than root, like suyuan-signer or 1200",
+    "web_user": "a user of this machine other than root, like suyuan or 1201",
     "open_entries": "true or false",
     "second_head": "a file in a folder that is there, like /mnt/other/suyuan-head.note",
     "demo_state": "set by the demo alone",
@@ -130,7 +148,25 @@ def read_settings(environ: Mapping[str, str] = os.environ, **overrides: Any) -> 
         origin,
         database,
         int(offset),
+        *_users(values),
         open_entries=opened == "true",
         second_head=None if second_head is None else Path(second_head),
         demo_state=None if state is None else Path(state),
     )
+
+
+def _users(values: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Both or none, and two."""
+    found = []
+    for name in ("signer_user", "web_user"):
+        told = values.get(name)
+        if told is not None and not is_user(str(told)):
+            raise SettingsError(f"setting {name} {str(told)!r}: expected {_NAMES[name]}")
+        found.append(None if told is None else str(told))
+    signer, web = found
+    if (signer is None) != (web is None):
+        missing = "signer_user" if signer is None else "web_user"
+        raise SettingsError(f"setting {missing}: missing; a signer of its own needs signer_user and web_user")
+    if signer is not None and signer == web:
+        raise SettingsError(f"setting web_user {web!r}: expected another user than signer_user")
+    return signer, web

@@ -21,7 +21,7 @@ from devices.demo_scan import demo_scan, parse_code
 from devices.emulators.run import EMULATORS
 from devices.journal import News
 from devices.link import LinkError
-from devices.outbox import Outbox
+from devices.outbox import Outbox, Waiting
 from devices.ports import ports as serial_ports
 from devices.pump import ended, pump
 from devices.reader_url import ReaderUrl
@@ -32,8 +32,11 @@ from devices.stopping import stopped_by_signal
 from devices.uplink import http_client
 from scanners.registry import decoder as new_decoder
 from trace.errors import TraceError
-from trace.ledger.encoding import b64u
-from trace.ledger.keys import PrivateKey
+from trace.ledger.disclosure import split
+from trace.ledger.encoding import b64u, from_hex
+from trace.ledger.key_request import REQUESTED_ROLES, KeyRequest, make_request
+from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.payload import Signer
 from trace.times import SystemClock
 
 FOLDER = click.Path(path_type=Path)
@@ -234,13 +237,106 @@ def scan(code: str, url: str, timeout_s: float) -> None:
 
 
 @main.command()
-@click.option("--out", required=True, type=FOLDER, help="New file for the private key; an existing one is not touched.")
-def key(out: Path) -> None:
-    """Make a device key and print its public half as JSON, for the enrolment at the platform."""
-    made = PrivateKey.generate()
-    made.save(out)
+@click.option("--out", type=FOLDER, help="New file for the private key; an existing one is not touched.")
+@click.option("--key", "existing", type=FOLDER, help="File of a key that is there already, instead of --out.")
+@click.option("--request", type=FOLDER, help="New file: asks the platform to register the key, proves that we have it.")
+@click.option("--origin", help="With --request: name of the platform's log.")
+@click.option("--issuer", help="With --request: pseudonym of the enterprise, 32 hex digits; without it a new party.")
+@click.option("--role", default="device", show_default=True, type=click.Choice(REQUESTED_ROLES), help="With --request.")
+def key(
+    out: Path | None, existing: Path | None, request: Path | None, origin: str | None, issuer: str | None, role: str
+) -> None:
+    """Make a device or enterprise key and print its public half as JSON, for the enrolment at the platform.
+
+    The platform registers it with `./suyuan keys enrol REQUEST`, an enterprise its own devices with `delegate`.
+    """
+    if (out is None) == (existing is None):
+        raise click.UsageError("give --out for a new key, or --key for one that is there")
+    if (request is None) != (origin is None):
+        raise click.UsageError("--request and --origin go together")
+    if issuer is not None:
+        from_hex(issuer, "issuer", 16)
+    if out is not None:
+        made = PrivateKey.generate()
+        made.save(out)
+    else:
+        assert existing is not None, "one of the two is there"
+        made = PrivateKey.load(existing)
+    if request is not None and origin is not None:
+        _write_new(request, make_request(made, origin, issuer, role))
     public = made.public
     _print({"key_id": public.key_id, "alg": int(public.algorithm), "public": b64u(public.raw)})
+
+
+@main.command()
+@click.argument("request", type=FOLDER)
+@click.option("--key", "file", required=True, type=FOLDER, help="File of the enterprise's key.")
+@click.option("--issuer", required=True, help="Pseudonym of the enterprise, 32 hex digits.")
+@click.option("--chain", required=True, type=FOLDER, help="File that keeps the chain of the enterprise's key.")
+@click.option("--out", required=True, type=FOLDER, help="New file for the parcel.")
+def delegate(request: Path, file: Path, issuer: str, chain: Path, out: Path) -> None:
+    """Register a device of an enterprise with the enterprise's own key: makes the signed parcel, offline.
+
+    REQUEST comes from the device (`key --request`); the same one again gives the same parcel. The platform takes it at
+    POST /capture, from anybody:
+
+    \b
+    curl -H 'Content-Type: application/vnd.suyuan.parcel+json' --data-binary @OUT https://PLATFORM/capture
+    """
+    asked = KeyRequest.parse(request.read_bytes()[:8_192])
+    if asked.role != "device":
+        raise click.ClickException(f"{request}: asks for role {asked.role}; an enterprise registers devices")
+    note = asked.key.key_id
+    signed = _statement(file, issuer, asked.origin, chain, note, "keyreg", asked.body(issuer))
+    _write_new(out, signed.parcel)
+    _print({"key_id": note, "issuer": issuer, "seq": signed.seq, "parcel": str(out)})
+
+
+@main.command()
+@click.argument("key_id")
+@click.option("--key", "file", required=True, type=FOLDER, help="File of the enterprise's key.")
+@click.option("--issuer", required=True, help="Pseudonym of the enterprise, 32 hex digits.")
+@click.option("--origin", required=True, help="Name of the platform's log.")
+@click.option("--chain", required=True, type=FOLDER, help="File that keeps the chain of the enterprise's key.")
+@click.option("--out", required=True, type=FOLDER, help="New file for the parcel.")
+@click.option(
+    "--compromised-from",
+    type=click.IntRange(0),
+    metavar="INDEX",
+    help="First leaf that the thief may have signed: the key's leaves from there on are disputed.",
+)
+def withdraw(
+    key_id: str, file: Path, issuer: str, origin: str, chain: Path, out: Path, compromised_from: int | None
+) -> None:
+    """End a device key of an enterprise with the enterprise's own key: makes the signed parcel, offline.
+
+    For KEY_ID, 64 hex digits, as `delegate` does it; the parcel goes to POST /capture.
+    """
+    from_hex(key_id, "key id", 32)
+    body = {"key": key_id, "compromisedFrom": compromised_from}
+    signed = _statement(file, issuer, origin, chain, f"withdraw {key_id}", "keyrev", body)
+    _write_new(out, signed.parcel)
+    _print({"key_id": key_id, "issuer": issuer, "seq": signed.seq, "parcel": str(out)})
+
+
+def _statement(
+    file: Path, issuer: str, origin: str, chain: Path, note: str, kind: str, body: dict[str, Any]
+) -> Waiting:
+    """A statement of an enterprise, once for each `note`."""
+    enterprise = PrivateKey.load(file)
+    outbox = Outbox(chain, enterprise.key_id)
+    try:
+        seq, prev = outbox.state()
+        signed = next((each for each in outbox.waiting(seq) if each.note == note), None)
+        if signed is None:
+            signer = Signer(enterprise, issuer, origin, seq, prev)
+            parcel = signer.statement(kind, body, split({}), SystemClock().now())
+            # The chain first: a number that may be out there is never signed a second time.
+            outbox.add(signer.seq, parcel.payload_hash, parcel.to_bytes(), note)
+            signed = Waiting(signer.seq, parcel.to_bytes(), note)
+    finally:
+        outbox.close()
+    return signed
 
 
 class _LogLine(logging.Formatter):
@@ -260,6 +356,15 @@ def _print(value: dict[str, Any]) -> None:
         print(json.dumps(value, ensure_ascii=True), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """A new file, on disk when this returns; an existing one is not touched."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_folder(path.resolve().parent)
 
 
 def _print_news(news: News) -> int:

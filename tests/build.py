@@ -15,6 +15,7 @@ from typing import Any
 
 from app.services import Services, open_services
 from app.settings import Settings
+from tests.signing import signer_beside
 from trace import attest, query, register
 from trace.audit import Audit, Finding
 from trace.capture import capture
@@ -220,5 +221,5 @@ def settings(folder: Path) -> Settings:
 def running(folder: Path, at: datetime = START) -> Iterator[World]:
     """A platform on this folder; its first two leaves are its own keys."""
     clock = SetClock(at)
-    with open_services(settings(folder), clock) as services:
+    with signer_beside(settings(folder)), open_services(settings(folder), clock) as services:
         yield World(services, clock)

@@ -24,7 +24,9 @@ from typing import Any
 import pytest
 
 from app.database import Database
-from app.services import load_keys
+from app.services import load_secrets
+from app.settings import Settings
+from app.signing import pinned
 from tests.build import ORIGIN
 from tests.conftest import missing
 from tests.running import ROOT, wait_until
@@ -205,7 +207,7 @@ class Witness:
                 self.lost.append(payload)
             else:
                 assert leaf.record == self.receipts[payload]["leaf"]
-        key = load_keys(self.data / "keys").log.public
+        key = pinned(Settings(self.data, ORIGIN, self.url)).log
         for note in notes:
             signed = open_checkpoint(note, ORIGIN, key)
             assert signed.size <= len(self._tree), f"signed over {signed.size} leaves, {len(self._tree)} are there"
@@ -236,8 +238,9 @@ class Witness:
     def check_all(self) -> None:
         """The whole audit, and that no payload is there twice."""
         self.check()
-        keys = load_keys(self.data / "keys")
-        audit = Audit(1, ORIGIN, verifier_key(ORIGIN, keys.log.public), keys.item_secret)
+        log_key = pinned(Settings(self.data, ORIGIN, self.url)).log
+        secret = load_secrets(self.data / "keys").item_secret
+        audit = Audit(1, ORIGIN, verifier_key(ORIGIN, log_key), secret)
         database = Database(self.url)
         try:
             with database.reading() as session:

@@ -42,20 +42,37 @@ def run(*args: str, check: bool = False) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def children(pid: int) -> list[int]:
+    """Processes that this one started, and theirs."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *children(int(child))]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Process:
     """A child whose standard output is JSON lines or text; its standard error goes to a file."""
 
-    def __init__(self, log: Path, *args: str) -> None:
+    def __init__(self, log: Path, *args: str, prefix: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+        """`prefix`: words in front of the command; `env` is added to the environment."""
         self.lines: list[str] = []
         self._log = log.open("ab")
         self.popen = subprocess.Popen(
-            [sys.executable, "-u", "-m", *args],
+            [*prefix, sys.executable, "-u", "-m", *args],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

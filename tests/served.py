@@ -6,7 +6,7 @@ World -> services on a temporary folder, a clock set by hand, `create_app`, brow
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,11 @@ from app import create_app
 from app.access.accounts import Account, add_account, open_session
 from app.access.rules import COOKIE
 from app.database import Database
-from app.services import Services, load_keys, open_services
+from app.services import Services, load_secrets, open_services
 from app.settings import Settings
+from app.signing import signer_keys
+from signer.client import SignerClient
+from tests.signing import signer_beside, signer_thread
 from trace.capture import capture
 from trace.ledger.envelope import Parcel
 from trace.ledger.keys import PrivateKey
@@ -94,7 +97,7 @@ class World:
 def world(folder: Path) -> Iterator[World]:
     """A platform that publishes by itself."""
     clock = SetClock(START)
-    with open_services(settings(folder), clock) as services:
+    with signer_beside(settings(folder)), open_services(settings(folder), clock) as services:
         yield World(services, clock, folder, _people_the(services))
 
 
@@ -106,14 +109,16 @@ def unpublished_world(folder: Path) -> Iterator[World]:
     folder.mkdir(exist_ok=True)
     database = Database(told.database)
     database.migrate()
-    services = Services(told, clock, database, load_keys(told.keys))
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(signer_thread(told))
+        client = SignerClient(told.signer_socket)
+        stack.callback(client.close)
+        services = Services(told, clock, database, load_secrets(told.keys), signer_keys(told, client))
+        stack.callback(services.close)
         services.sequencer.start()
         for signer, role in ((services.authority, "authority"), (services.attestation, "attestation")):
             register_key(services.authority, signer.public, signer.issuer, role, clock.now())
         yield World(services, clock, folder, _people_the(services))
-    finally:
-        services.close()
 
 
 def settings(folder: Path) -> Settings:

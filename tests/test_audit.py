@@ -28,7 +28,8 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.services import Services, load_keys
+from app.services import Services
+from tests.signing import own_key
 from trace import register
 from trace.audit import Audit, Finding
 from trace.errors import ForkError, NotFoundError, TraceError
@@ -543,7 +544,7 @@ def test_a_leaf_that_does_not_say_what_was_signed_is_found(world: World, changes
 
 def test_a_checkpoint_over_another_tree_is_found(world: World) -> None:
     world.services.publish_now()
-    key = load_keys(world.services.settings.keys).log
+    key = own_key(world.services.settings, "log")
     with world.services.writing() as session:
         ledger_rows.add_checkpoint(session, 1, sign_checkpoint(ORIGIN, 1, bytes(32), key))
         ledger_rows.add_checkpoint(session, 1, sign_checkpoint(ORIGIN, 99, bytes(32), key))
@@ -567,7 +568,7 @@ def test_a_second_authority_is_found(world: World) -> None:
     first = world.services.authority
     with world.services.reading() as session:
         seq, prev = ledger_rows.last_of_device(session, 1, first.public.key_id)
-    authority = Signer(load_keys(world.services.settings.keys).authority, first.issuer, ORIGIN, seq, prev)
+    authority = Signer(own_key(world.services.settings, "authority"), first.issuer, ORIGIN, seq, prev)
     index = forge(world, keyreg(authority, "thief", "authority"))
     assert said(world, index) == [f"key {authority.key_id[:16]}… of role authority may not sign this keyreg", KEY_ROW]
 

@@ -18,11 +18,15 @@ import httpx
 import pytest
 
 from app.database import Database
-from app.services import Services, load_keys, open_services
+from app.services import Services, load_secrets, open_services
 from app.settings import SettingsError, read_settings
+from app.signing import signer_keys
 from app.witness import Witness, WitnessServer, open_witness
+from signer.client import SignerClient
+from signer.key_files import open_ring
 from tests.running import Process, free_port, wait_until
 from tests.served import HTML, ORIGIN, START, World, settings, world
+from tests.signing import signer_beside
 from trace.errors import LedgerError, TraceError, UnavailableError
 from trace.ledger.checkpoint import Head, sign_checkpoint
 from trace.ledger.cosignature import cosign, cosignatures
@@ -42,7 +46,10 @@ GTIN_PATH = "/01/09520000000028/21"
 
 
 def log_key(folder: Path) -> PrivateKey:
-    return load_keys(settings(folder).keys).log
+    """Made before the first start, when it is asked for before."""
+    told = settings(folder)
+    told.signer_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return open_ring(told.signer_folder, told.origin, None).log
 
 
 @dataclass
@@ -100,7 +107,7 @@ class City:
                 yield here
             return
         clock = SetClock(START)
-        with open_services(settings(self.data), clock) as services:
+        with signer_beside(settings(self.data)), open_services(settings(self.data), clock) as services:
             yield World(services, clock, self.data, self._device)
 
     @property
@@ -567,12 +574,15 @@ def test_the_first_checkpoint_after_a_start_waits_for_what_witnesses_know(city: 
 def unpublished(city: City) -> Iterator[World]:
     """A platform that takes parcels and signs nothing."""
     told, clock = settings(city.data), SetClock(START)
-    services = Services(told, clock, Database(told.database), load_keys(told.keys))
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(signer_beside(told))
+        client = SignerClient(told.signer_socket)
+        stack.callback(client.close)
+        keys = signer_keys(told, client)
+        services = Services(told, clock, Database(told.database), load_secrets(told.keys), keys)
+        stack.callback(services.close)
         services.sequencer.start()
         yield World(services, clock, city.data, city.device)
-    finally:
-        services.close()
 
 
 def test_a_second_head_that_is_none_is_a_reason_to_stop(city: City) -> None:
@@ -609,7 +619,7 @@ def test_the_second_head_may_lie_on_another_disk(city: City) -> None:
     other = city.folder / "other disk"
     other.mkdir()
     told = replace(settings(city.data), second_head=other / "head.note")
-    with open_services(told, SetClock(START)) as services:
+    with signer_beside(told), open_services(told, SetClock(START)) as services:
         services.publish_now()
         assert (other / "head.note").read_text().startswith(f"{ORIGIN}\n2\n")
     assert not (city.data / "second-head.note").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.running import RunningDemo, running_demo, wait_until
+from tests.running import RunningDemo, children, is_running, running_demo, wait_until
 
 
 def leaves(demo: RunningDemo) -> int:
@@ -15,22 +15,6 @@ def leaves(demo: RunningDemo) -> int:
         (count,) = database.execute("SELECT count(*) FROM leaf").fetchone()
     database.close()
     return int(count)
-
-
-def children(pid: int) -> list[int]:
-    """Processes that this one started, and theirs."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *children(int(child))]
-    return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_the_demo_keeps_its_data_and_gives_new_passwords_at_each_start(tmp_path: Path) -> None:
@@ -77,3 +61,21 @@ def test_the_demo_survives_kill_9_and_its_children_end_with_it(tmp_path: Path) -
     with running_demo(tmp_path) as again:
         shown = httpx.get(f"{again.url}/01/09520000000035/21/BEFORE", headers={"Accept": "text/html"})
         assert shown.status_code == 200
+
+
+def test_a_scan_is_recorded_while_the_signer_is_killed_and_started_again(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo:
+        for serial in ("FIRST", "SECOND", "THIRD"):
+            (signer,) = (
+                pid
+                for pid in children(demo.process.popen.pid)
+                if b"-m\x00signer\x00" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            )
+            os.kill(signer, signal.SIGKILL)
+            assert demo.scan(f"]d2010952000000003521{serial}")["leaf_index"] > 0
+            wait_until(lambda: published(demo) == leaves(demo), "a checkpoint by the next signer")
+
+
+def published(demo: RunningDemo) -> int:
+    told: dict[str, int] = httpx.get(f"{demo.url}/healthz", timeout=30).json()
+    return told["published"]

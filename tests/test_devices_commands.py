@@ -214,7 +214,9 @@ def test_mistakes_are_said_in_one_line(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["station", "ports", "listen", "frames", "emulate", "scan", "key"])
+@pytest.mark.parametrize(
+    "command", ["station", "ports", "listen", "frames", "emulate", "scan", "key", "delegate", "withdraw"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

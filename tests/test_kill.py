@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from app.database import Database
-from app.services import load_keys, open_services
+from app.services import load_secrets, open_services
 from app.settings import read_settings
+from app.signing import pinned
 from tests.running import Process, free_port, wait_until
 from trace.audit import Audit
 from trace.ledger.checkpoint import verifier_key
@@ -191,9 +192,13 @@ def check(line: Line, sent: list[str]) -> None:
     assert {uri: count for uri, count in hops.items() if count != 1} == {}, "none is double"
     assert outbox(line, "SELECT count(*) FROM parcel WHERE state != 'recorded'") == [(0,)], "nothing was refused"
     settings = read_settings(environ={}, data=data)
-    keys = load_keys(settings.keys)
     database = Database(settings.database)
-    audit = Audit(settings.platform, settings.origin, verifier_key(settings.origin, keys.log.public), keys.item_secret)
+    audit = Audit(
+        settings.platform,
+        settings.origin,
+        verifier_key(settings.origin, pinned(settings).log),
+        load_secrets(settings.keys).item_secret,
+    )
     with database.reading() as session:
         assert list(audit.findings(session)) == []
     database.close()

@@ -8,7 +8,7 @@ from build import ORIGIN, World, item_code, running, settings
 from sqlalchemy import text
 
 from app.database import Database
-from app.services import load_keys
+from tests.signing import own_key
 from trace.errors import LedgerError, SignatureError
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from trace.ledger.keys import PrivateKey
@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def log_key(world: World) -> PrivateKey:
-    return load_keys(world.services.settings.keys).log
+    return own_key(world.services.settings, "log")
 
 
 def publish(world: World, publisher: Publisher | None = None) -> Checkpoint | None:

@@ -37,7 +37,7 @@ from trace.identifiers.uris import key_from_uri, uri_of
 from trace.ledger.canonical import JsonObject
 from trace.ledger.disclosure import CASE, Disclosure, case_content, item_uris, pointers, rebuild
 from trace.ledger.envelope import Envelope, Parcel, pae
-from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.keys import PublicKey, SigningKey
 from trace.ledger.payload import CaseStep, Hop, KeyRegistration, Signer, Statement, parse_payload
 from trace.store import ledger_rows, master_rows
 from trace.store.intake import CaseContent, Intake, ItemFacts, Outcome, Receipt
@@ -187,7 +187,7 @@ class PlatformSigner:
 
     def __init__(
         self,
-        key: PrivateKey,
+        key: SigningKey,
         issuer: str,
         origin: str,
         platform: int,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from trace.errors import LedgerError, TraceError
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from trace.ledger.cosignature import Cosignature
-from trace.ledger.keys import PrivateKey, PublicKey, fsync_folder
+from trace.ledger.keys import PublicKey, SigningKey, fsync_folder
 from trace.ledger.leaf import record_hash
 from trace.ledger.merkle import Nodes, Tree
 from trace.ledger.note import Note, Signature
@@ -114,7 +114,7 @@ def inconsistent(size: int, where: str) -> LedgerError:
 class Publisher:
     """Signs heads of one log. Owns a tree of its own, built only from what was read back."""
 
-    def __init__(self, platform: int, log_key: PrivateKey, second_head: SecondHead | None = None) -> None:
+    def __init__(self, platform: int, log_key: SigningKey, second_head: SecondHead | None = None) -> None:
         self._platform = platform
         self._key = log_key
         self._second_head = second_head

@@ -6,22 +6,30 @@ caller owns the transaction.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from trace.capture import PlatformSigner
+from trace.errors import ConflictError, NotFoundError, ValidationError
 from trace.ledger.canonical import JsonObject
 from trace.ledger.checkpoint import Checkpoint
 from trace.ledger.disclosure import Access, split, split_case
 from trace.ledger.encoding import b64u
 from trace.ledger.envelope import pae
-from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.key_request import KeyRequest
+from trace.ledger.keys import PublicKey, SigningKey
+from trace.ledger.leaf import Leaf, RevokeLine
 from trace.ledger.payload import POSSESSION_TYPE, possession_body
 from trace.store import ledger_rows, master_rows, supervision_rows
 from trace.store.intake import Receipt
+from trace.store.key_rows import Chain, chains
 from trace.store.master_rows import Party, Region, Site, TradeItem
 from trace.supervision.blacklist import BlacklistEntry, Listing, listing
+
+KEY_ID_START = 8
+"""Digits of a key id that name a key to a person."""
 
 
 def register_key(
@@ -43,7 +51,101 @@ def revoke_key(authority: PlatformSigner, key_id: str, compromised_from: int | N
     return authority.record(lambda signer: signer.statement("keyrev", body, split({}), at))
 
 
-def possession(new: PrivateKey, origin: str, old_key_id: str) -> bytes:
+@dataclass(frozen=True)
+class RegisteredKey:
+    """A key of the registry as it stands now."""
+
+    key_id: str
+    role: str
+    issuer: str
+    registered_leaf: int
+    revoked_leaf: int | None
+    compromised_from: int | None
+    """Leaf index from which on its leaves are disputed."""
+    frozen_ms: int | None
+    chain: Chain | None
+    """None when it has sent nothing."""
+
+    @property
+    def state(self) -> str:
+        """`active`, `revoked` or `frozen`."""
+        return "revoked" if self.revoked_leaf is not None else "frozen" if self.frozen_ms is not None else "active"
+
+
+def registered_keys(session: Session, platform: int) -> list[RegisteredKey]:
+    """The whole registry, in the order of registration."""
+    states, of_device = ledger_rows.keys(session, platform), chains(session, platform)
+    ends = [state.revoked_leaf for state in states.values() if state.revoked_leaf is not None]
+    leaves = ledger_rows.leaves_at(session, platform, ends)
+    found = []
+    for key_id, state in states.items():
+        line = None if state.revoked_leaf is None else Leaf.parse(leaves[state.revoked_leaf].record).body
+        since = line.compromised_from if isinstance(line, RevokeLine) else None
+        found.append(
+            RegisteredKey(
+                key_id,
+                state.role,
+                state.issuer,
+                state.registered_leaf,
+                state.revoked_leaf,
+                since,
+                state.frozen_ms,
+                of_device.get(key_id),
+            )
+        )
+    return sorted(found, key=lambda each: each.registered_leaf)
+
+
+def one_key(session: Session, platform: int, start: str) -> RegisteredKey:
+    """The key whose id begins so. Raises: NotFoundError when there is none; ValidationError when it may be several."""
+    found = [each for each in registered_keys(session, platform) if each.key_id.startswith(start)]
+    if len(start) < KEY_ID_START or len(found) > 1:
+        raise ValidationError(f"key id {start[:64]!r}: expected more of it, at least {KEY_ID_START} digits")
+    if not found:
+        raise NotFoundError(f"key {start[:64]}: not registered in this log")
+    return found[0]
+
+
+def enrol(
+    authority: PlatformSigner,
+    origin: str,
+    request: KeyRequest,
+    issuer: str,
+    at: datetime,
+    party: dict[str, str] | None = None,
+) -> Receipt:
+    """Register a key whose holder has proved that he holds it. Raises: ValidationError, ConflictError; as `capture`."""
+    if request.origin != origin:
+        raise ValidationError(f"key request is meant for the log {request.origin[:80]!r}, this is {origin!r}")
+    body = request.body(issuer)
+    return authority.record(lambda signer: signer.statement("keyreg", body, split(dict(party or {})), at))
+
+
+def rotate(
+    authority: PlatformSigner,
+    origin: str,
+    old: RegisteredKey,
+    request: KeyRequest,
+    compromised_from: int | None,
+    at: datetime,
+    known: RegisteredKey | None,
+) -> tuple[Receipt | None, Receipt]:
+    """A new key in the place of an old one: registered first, then the old one ends.
+
+    `known` is the new key when it is registered already: a rotation that was cut off in the middle is finished. Gives
+    the receipts of the registration (None when it was there) and of the revocation. Raises: as `enrol`.
+    """
+    if request.role != old.role:
+        raise ValidationError(f"key request asks for role {request.role}, the old key has {old.role}")
+    if old.revoked_leaf is not None:
+        raise ConflictError(f"key {old.key_id[:16]}…: revoked already at leaf {old.revoked_leaf}")
+    if known is not None and (known.issuer, known.role, known.state) != (old.issuer, old.role, "active"):
+        raise ConflictError(f"key {known.key_id[:16]}…: registered already, for another party or role, or not active")
+    registered = None if known is not None else enrol(authority, origin, request, old.issuer, at)
+    return registered, revoke_key(authority, old.key_id, compromised_from, at)
+
+
+def possession(new: SigningKey, origin: str, old_key_id: str) -> bytes:
     """The proof that whoever rotates a key holds the new one."""
     return new.sign(pae(POSSESSION_TYPE, possession_body(origin, old_key_id, new.public)))
 

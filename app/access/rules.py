@@ -2,8 +2,10 @@
 
 @anybody            public pages and what proves itself by a signature
 @role("operator")   a signed-in account of that role
+@administrator      whoever can read `keys/admin.secret`: the command line on the same machine
 """
 
+import hmac
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,6 +35,11 @@ def role(name: str) -> Callable[[View], View]:
     return mark
 
 
+def administrator(view: View) -> View:
+    setattr(view, _MARK, "administrator")
+    return view
+
+
 def rule_of(view: Callable[..., Any] | None) -> str | None:
     """`anybody`, a role, or None for a view that nobody thought about."""
     return getattr(view, _MARK, None)
@@ -49,6 +56,11 @@ def check_access() -> Any:
     if rule is None:
         abort(403)
     services = current_app.extensions["suyuan"]
+    if rule == "administrator":
+        told = request.authorization.token if request.authorization is not None else None
+        if not hmac.compare_digest((told or "").encode("utf-8"), services.admin_secret.hex().encode("ascii")):
+            abort(401)
+        return None
     platform, now, token = services.settings.platform, services.clock.now(), request.cookies.get(COOKIE, "")
     with services.reading() as session:
         who = signed_in(session, platform, token, now) if token else None

@@ -1,5 +1,6 @@
 """`account`: who may sign in. There is no default account; passwords are made here and shown once."""
 
+import os
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ def account() -> None:
 
 
 def _database(settings: Settings) -> Database:
+    os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database)
     database.migrate()

@@ -15,7 +15,8 @@ import click
 
 from app.commands.options import data_option, settings_or_exit
 from app.database import DamagedError, Database
-from app.services import load_keys
+from app.services import load_secrets
+from app.signing import pinned
 from trace.audit import Audit, Finding
 from trace.errors import TraceError
 from trace.ledger.checkpoint import verifier_key
@@ -47,14 +48,15 @@ def audit(data: Path | None, log_key: str | None, since_last: bool, audited: Pat
     file = Path(settings.database.removeprefix("sqlite:///"))
     if not settings.postgresql and not file.exists():
         raise click.ClickException(f"{file}: there is no ledger here; start with ./suyuan demo or serve")
-    if not (settings.keys / "item.secret").exists():
+    if not (settings.keys / "item.secret").exists() or not (settings.keys / "platform.pub").exists():
         # Loading would make new ones, and then nothing agrees.
         raise click.ClickException(
             f"{settings.keys}: the keys of this ledger are not here; it cannot be audited without"
         )
-    keys = load_keys(settings.keys)
+    secrets = load_secrets(settings.keys)
+    own = pinned(settings)
     run = Audit(
-        settings.platform, settings.origin, log_key or verifier_key(settings.origin, keys.log.public), keys.item_secret
+        settings.platform, settings.origin, log_key or verifier_key(settings.origin, own.log), secrets.item_secret
     )
     state = audited or settings.data / "audited.checkpoint"
     if since_last:

@@ -26,7 +26,9 @@ from app.commands.options import data_option, require_free_port, settings_or_exi
 from app.database import AlreadyRunningError, only_process
 from app.demo.fill import SignIn, enrol_station, epc_of, fill, make_accounts, story_begins
 from app.services import open_services
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.users import divide
+from trace.errors import UnavailableError
 from trace.ledger.keys import PrivateKey
 from trace.times import SetClock, SystemClock
 
@@ -35,20 +37,26 @@ ROOT = Path(__file__).resolve().parents[2]
 _HEAD = ("second-head.note", "second-head.note.new")
 _BASE = ("suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm")
 OURS = ("demo.filled", *_BASE, "demo.new", "audited.checkpoint", *_HEAD)
-"""Not `server.lock`: whoever deletes it lets a second server in."""
-_SECRETS = ("item.secret", "link.secret", "web.secret", "authority.issuer", "platform.issuer")
+"""Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
+_SECRETS = ("item.secret", "link.secret", "web.secret", "admin.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
     "keys": (
-        "authority.key",
-        "attestation.key",
-        "log.key",
-        *(f"{name}.key.new" for name in ("authority", "attestation", "log")),
+        "platform.pub",
+        "platform.pub.new",
         *_SECRETS,
         "item.new",
+        "link.new",
         "web.new",
+        "admin.new",
         "authority.new",
         "platform.new",
     ),
+    "signer": tuple(
+        f"{name}{end}"
+        for name in ("authority.key", "attestation.key", "log.key", "signed-head")
+        for end in ("", ".new")
+    ),
+    "run": ("signer.sock",),
     "edge": (
         "station.key",
         "issuer",
@@ -118,6 +126,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
     """Database, story, station key and accounts."""
     if settings.database != f"sqlite:///{settings.data / 'suyuan.sqlite'}":
         raise click.ClickException("setting database is for serve; a demo keeps its own database in its folder")
+    os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     try:
         # Nothing is changed or deleted under a running server.
@@ -125,6 +134,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
             first = _make_room(settings.data, reset)
             (settings.data / "demo.json").write_text('{"ready": false}\n', encoding="utf-8")
         now = SystemClock().now()
+        divide(settings)
         clock = SetClock(story_begins(now, timedelta(minutes=settings.zone_offset_minutes)) if first else now)
         with open_services(settings, clock) as services:
             if first:
@@ -133,7 +143,7 @@ def _prepare(settings: Settings, reset: bool) -> list[SignIn]:
                 _make_station(settings, services)
                 (settings.data / "demo.filled").write_text(f"{now.isoformat()}\n", encoding="utf-8")
             return make_accounts(services)
-    except AlreadyRunningError as error:
+    except (AlreadyRunningError, SettingsError, UnavailableError) as error:
         raise click.ClickException(str(error)) from error
 
 

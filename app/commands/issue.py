@@ -9,7 +9,7 @@ import click
 from app import symbols
 from app.commands.options import data_option, settings_or_exit
 from app.database import Database
-from app.services import load_keys
+from app.services import load_secrets
 from trace.errors import TraceError
 from trace.identifiers.element_string import ElementString
 from trace.identifiers.gs1_keys import Gtin
@@ -42,7 +42,7 @@ def serials(data: Path | None, uscc: str, count: int, gtin: str, sign: bool) -> 
         return [uri_of(item, "") for item in items]
 
     links = _issued(data, uscc, take)
-    key = load_keys(settings_or_exit(data).keys).link_secret if sign else None
+    key = load_secrets(settings_or_exit(data).keys).link_secret if sign else None
     for link in links:
         click.echo(link if key is None else sign_link(link, key))
 

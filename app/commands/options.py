@@ -23,6 +23,21 @@ def settings_or_exit(data: Path | None, **overrides: Any) -> Settings:
         raise click.ClickException(str(error)) from error
 
 
+def read_passphrase(prompt: bool, file: Path | None) -> bytes | None:
+    """The passphrase of sealed keys, its last line end taken off; None when nobody gives one.
+
+    Raises: click.ClickException.
+    """
+    if file is None:
+        return click.prompt("passphrase of the platform's keys", hide_input=True).encode("utf-8") if prompt else None
+    if file.stat().st_mode & 0o077:
+        raise click.ClickException(f"{file}: others may read it; run chmod 600 on it")
+    told = file.read_bytes()[:1024].removesuffix(b"\n")
+    if not told:
+        raise click.ClickException(f"{file}: expected a passphrase, the file is empty")
+    return told
+
+
 def require_free_port(host: str, port: int) -> None:
     """End with one line when somebody listens there: the server itself would share the port without a word.
 

@@ -9,9 +9,12 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from app.commands.options import data_option, require_free_port, settings_or_exit
+from app.commands.options import data_option, read_passphrase, require_free_port, settings_or_exit
 from app.database import AlreadyRunningError, Database, OperationalError, only_process
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.signing import platform_signer
+from app.users import divide
+from trace.errors import TraceError
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 16
@@ -29,11 +32,26 @@ RESTART_PAUSE_S = 0.2
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="Worker processes, on PostgreSQL alone [default: one a core]."
 )
-def serve(data: Path | None, host: str, port: int, workers: int | None) -> None:
-    """Serve the platform (granian; a worker that dies is started again).
+@click.option("--passphrase-prompt", is_flag=True, help="Ask for the passphrase of the platform's keys.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
+)
+def serve(
+    data: Path | None,
+    host: str,
+    port: int,
+    workers: int | None,
+    passphrase_prompt: bool,
+    passphrase_file: Path | None,
+) -> None:
+    """Serve the platform (granian; a worker that dies is started again, and so is the signer beside it).
 
     On SQLite one worker does everything. On PostgreSQL many answer, and ./suyuan work has to run beside them.
+    Started as root with the settings signer_user and web_user, signer and workers give root up for their own users.
     """
+    os.umask(0o077)
     settings = settings_or_exit(data)
     settings.data.mkdir(parents=True, exist_ok=True)
     if settings.postgresql:
@@ -50,6 +68,16 @@ def serve(data: Path | None, host: str, port: int, workers: int | None) -> None:
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)
+    passphrase = read_passphrase(passphrase_prompt, passphrase_file)
+    try:
+        divide(settings)
+        with platform_signer(settings, passphrase):
+            _keep_serving(host, port, count)
+    except (SettingsError, TraceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _keep_serving(host: str, port: int, count: int) -> None:
     ended: deque[float] = deque(maxlen=RESTARTS)
     while _serve(host, port, count):
         # granian gives up when a worker dies twice within seconds; a platform does not, unless nothing helps.

@@ -1,8 +1,9 @@
 """`work`: the one process that integrates and signs, where PostgreSQL lets many serve."""
 
 import logging
+import os
 import signal
-import threading
+import time
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ import click
 from app.commands.options import data_option, settings_or_exit
 from app.database import OperationalError
 from app.services import open_services
+from app.settings import SettingsError
+from app.users import become_web_user, divide, web_user
 from trace.errors import TraceError
 from trace.times import SystemClock
 
@@ -26,12 +29,19 @@ def work(data: Path | None) -> None:
         raise click.ClickException("on SQLite the server does this itself; set a database of postgresql+psycopg://")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    stopping = threading.Event()
+    os.umask(0o077)
+    # No lock is taken in the handler: a second signal may arrive inside it.
+    arrived: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _: arrived.append(number))
     try:
-        with open_services(settings, SystemClock()):
+        divide(settings)
+        divided = web_user(settings) is not None
+        become_web_user(settings)
+        # Where root is given up, the signer is the child of `serve`: from here it could not be started as its own user.
+        with open_services(settings, SystemClock(), watched_signer=divided):
             click.echo("integrating; Ctrl-C ends it")
-            stopping.wait()
-    except (TraceError, OperationalError) as error:
+            while not arrived:
+                time.sleep(0.2)
+    except (TraceError, SettingsError, OperationalError) as error:
         raise click.ClickException(str(error)) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trace.errors import ParseError, SignatureError
 from trace.ledger.encoding import b64, from_b64
-from trace.ledger.keys import PrivateKey, PublicKey
+from trace.ledger.keys import PublicKey, SigningKey
 from trace.ledger.note import Note, SignatureType, VerifierKey, ed25519_key, sign_note
 
 _SIZE = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)
@@ -67,7 +67,7 @@ def parse_verifier_key(text: str) -> tuple[str, PublicKey]:
     return key.name, key.public
 
 
-def sign_checkpoint(origin: str, size: int, root: bytes, key: PrivateKey) -> Checkpoint:
+def sign_checkpoint(origin: str, size: int, root: bytes, key: SigningKey) -> Checkpoint:
     """A checkpoint signed by the log key. The caller has re-read and re-hashed what it signs."""
     return Checkpoint(origin, size, root, str(sign_note(Head(origin, size, root).to_text(), origin, key)))
 

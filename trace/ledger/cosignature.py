@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trace.errors import SignatureError
-from trace.ledger.keys import PrivateKey
+from trace.ledger.keys import SigningKey
 from trace.ledger.note import Note, Signature, SignatureType, VerifierKey, cosigner_key
 
 _MAX_TIME_S = 2**63 - 1
@@ -31,7 +31,7 @@ class Cosignature:
     """The signature line, without LF."""
 
 
-def cosign(text: str, time_s: int, name: str, key: PrivateKey) -> Signature:
+def cosign(text: str, time_s: int, name: str, key: SigningKey) -> Signature:
     """The signature line of a witness on a checkpoint's text. The caller has checked that it may be cosigned."""
     if not 0 <= time_s <= _MAX_TIME_S:
         raise ValueError(f"time {time_s}: expected POSIX seconds")

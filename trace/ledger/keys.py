@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -17,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import SigningKey as _Ed25519
+from nacl.signing import VerifyKey
 
 from trace.errors import ParseError, SignatureError
 
@@ -76,6 +78,19 @@ class PublicKey:
             raise SignatureError(f"signature does not belong to these bytes and key {self.key_id[:16]}…") from error
 
 
+class SigningKey(Protocol):
+    """What can sign: a private key that is here, or one that another process holds (`signer/client.py`)."""
+
+    @property
+    def public(self) -> PublicKey: ...
+
+    @property
+    def key_id(self) -> str: ...
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes. Raises: UnavailableError when who holds the key does not answer; LedgerError when he refuses."""
+
+
 @dataclass(frozen=True, repr=False)
 class PrivateKey:
     """An Ed25519 private key: what devices, the attestation and the log sign with."""
@@ -89,7 +104,7 @@ class PrivateKey:
 
     @property
     def public(self) -> PublicKey:
-        return PublicKey(Algorithm.ED25519, bytes(SigningKey(self.seed).verify_key))
+        return PublicKey(Algorithm.ED25519, bytes(_Ed25519(self.seed).verify_key))
 
     @property
     def key_id(self) -> str:
@@ -97,7 +112,7 @@ class PrivateKey:
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes, RFC 8032."""
-        return SigningKey(self.seed).sign(message).signature
+        return _Ed25519(self.seed).sign(message).signature
 
     def save(self, path: Path) -> None:
         """Write it for the owner's eyes alone, durably; never over an existing key.
@@ -110,7 +125,7 @@ class PrivateKey:
         fresh.unlink(missing_ok=True)
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(fd, b"suyuan-ed25519-seed " + self.seed.hex().encode("ascii") + b"\n")
+            os.write(fd, self.to_line().encode("ascii"))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -126,13 +141,22 @@ class PrivateKey:
         """Raises: ParseError when the file is no key of ours or can be read by others."""
         if path.stat().st_mode & 0o077:
             raise ParseError(f"key file {path.name}: others may read it; run chmod 600 on it")
-        words = path.read_text(encoding="ascii", errors="replace").split()
+        return cls.from_line(path.read_text(encoding="ascii", errors="replace"), path.name)
+
+    @classmethod
+    def from_line(cls, line: str, name: str) -> "PrivateKey":
+        """The content of a key file. Raises: ParseError naming the file."""
+        words = line.split()
         if len(words) != 2 or words[0] != "suyuan-ed25519-seed" or len(words[1]) != 64:
-            raise ParseError(f"key file {path.name}: expected one line 'suyuan-ed25519-seed <64 hex digits>'")
+            raise ParseError(f"key file {name}: expected one line 'suyuan-ed25519-seed <64 hex digits>'")
         try:
             return cls(bytes.fromhex(words[1]))
         except ValueError as error:
-            raise ParseError(f"key file {path.name}: the seed is not hex") from error
+            raise ParseError(f"key file {name}: the seed is not hex") from error
+
+    def to_line(self) -> str:
+        """The content of a key file, in the clear."""
+        return f"suyuan-ed25519-seed {self.seed.hex()}\n"
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.key_id[:16]}…)"

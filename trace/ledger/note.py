@@ -18,7 +18,7 @@ from enum import IntEnum
 
 from trace.errors import LimitError, ParseError, SignatureError
 from trace.ledger.encoding import b64, from_b64
-from trace.ledger.keys import Algorithm, PrivateKey, PublicKey
+from trace.ledger.keys import Algorithm, PublicKey, SigningKey
 
 MAX_SIGNATURES = 100
 """Signature lines of a note, as in Go's reference implementation; the specification asks for at least 16."""
@@ -192,7 +192,7 @@ def open_note(data: bytes, keys: Iterable[VerifierKey]) -> tuple[Note, tuple[Ver
     return note, signed
 
 
-def sign_note(text: str, name: str, key: PrivateKey) -> Note:
+def sign_note(text: str, name: str, key: SigningKey) -> Note:
     """The text signed by one key of type 0x01. Requires: a text that ends with LF."""
     if not text.endswith("\n"):
         raise ValueError(f"note text {text[-20:]!r}: expected LF at its end")

@@ -16,7 +16,7 @@ from trace.ledger.canonical import JsonObject, canonical, parse_canonical
 from trace.ledger.disclosure import PUBLIC_MEMBERS, Split
 from trace.ledger.encoding import b64u, from_b64u, from_hex
 from trace.ledger.envelope import HOP_TYPE, STATEMENT_TYPE, Envelope, Parcel, pae
-from trace.ledger.keys import ROLES, PrivateKey, PublicKey
+from trace.ledger.keys import ROLES, PublicKey, SigningKey
 from trace.ledger.leaf import CASE_KINDS, CorrectLine, EraseLine, KeyLine, RevokeLine, RotateLine, TreeLine
 from trace.times import format_utc, parse_instant
 
@@ -190,7 +190,7 @@ class Signer:
 
     def __init__(
         self,
-        key: PrivateKey,
+        key: SigningKey,
         issuer: str,
         origin: str,
         seq: int = 0,
