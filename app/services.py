@@ -42,6 +42,8 @@ CHECKPOINT_PAUSE_S = 0.2
 """Between two checkpoints at least: each takes the write lock for some flushes."""
 WITNESSED_PAUSE_S = 1.0
 """The same with witnesses, so that each checkpoint can be cosigned before the next."""
+PUBLISH_AGAIN_S = 2
+"""After a publication that failed; the next commit may be hours away."""
 
 
 @dataclass(frozen=True)
@@ -221,21 +223,22 @@ class Services:
                 register_key(self.authority, signer.public, signer.issuer, role, now, party)
 
     def _publish_loop(self) -> None:
+        failed = False
         while True:
-            self._wake.wait()
+            self._wake.wait(PUBLISH_AGAIN_S if failed else None)
             self._wake.clear()
             try:
                 if self.fork is None:
                     self._keys.require_signer()
                     self.publish_now()
+                failed = False
             except UnavailableError as error:
-                # The signer is being started again: nothing else will wake us for what waits.
+                # The signer is being started again.
+                failed = True
                 logger.warning("not published now: %s", error)
-                if not self._stopping:
-                    self._wake.wait(error.retry_after_s)
-                    self._wake.set()
             except Exception:
                 # The log goes on without new checkpoints; the page says "not yet in a signed checkpoint".
+                failed = True
                 logger.exception("not published")
             if self._stopping:
                 return

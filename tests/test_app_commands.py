@@ -1,9 +1,12 @@
 """The command line of the server: one line for what is wrong, and nothing deleted that is not ours."""
 
 import json
+import os
+import pty
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -312,6 +315,81 @@ def test_audit_beside_a_running_server_agrees_in_words_and_in_json(tmp_path: Pat
         assert (told["leaves"], told["bad"]) == (4, [])
         done = run("audit", "--data", str(tmp_path), "--log-key", "x+00000000+AQ==")
         assert done.exit_code == 1
+
+
+def test_audit_goes_on_from_the_last_one_in_order(tmp_path: Path) -> None:
+    state = tmp_path / "audited.checkpoint"
+    with world(tmp_path) as here:
+        here.record("A1")
+        here.services.publish_now()
+        done = run("audit", "--since-last", "--data", str(tmp_path))
+        assert (done.exit_code, done.stderr) == (0, "audited.checkpoint: nothing was audited yet, so everything is\n")
+        first = state.read_text()
+        assert first.splitlines()[1] == "4"
+        here.record("A2")
+        here.services.publish_now()
+        done = run("audit", "--since-last", "--data", str(tmp_path))
+        assert done.exit_code == 0
+        assert done.output.startswith("5 leaves (those before 4 were audited before), ")
+        assert state.read_text().splitlines()[1] == "5"
+    with sqlite3.connect(tmp_path / "suyuan.sqlite") as database:
+        database.execute("UPDATE head SET rcv_ms = 0")
+    database.close()
+    told = json.loads(run("audit", "--since-last", "--json", "--data", str(tmp_path)).stdout)
+    assert (told["since"], [each["what"] for each in told["bad"]]) == (
+        5,
+        ["columns origin and rcv of the head do not repeat the leaves"],
+    )
+    kept = state.read_text()
+    run("audit", "--data", str(tmp_path))
+    assert state.read_text() == kept, "an audit with a finding is nothing to go on from"
+    state.write_text(first.replace("4", "5", 1))
+    refused(run("audit", "--since-last", "--data", str(tmp_path)), f"{state}: signature does not belong to these bytes")
+
+
+def test_audit_that_cannot_keep_where_it_ended_still_says_its_verdict(tmp_path: Path) -> None:
+    with world(tmp_path / "data") as here:
+        here.record("A1")
+        here.services.publish_now()
+    nowhere = tmp_path / "no folder" / "state"
+    done = run("audit", "--data", str(tmp_path / "data"), "--audited", str(nowhere))
+    assert done.exit_code == 0
+    assert done.stderr == f"{nowhere}: not kept for --since-last: No such file or directory\n"
+
+
+def test_audit_names_the_leaves_that_it_does_not_print(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        for number in range(30):
+            here.record(f"A{number}")
+    with sqlite3.connect(tmp_path / "suyuan.sqlite") as database:
+        database.execute("DROP TRIGGER envelope_no_update")
+        database.execute("UPDATE envelope SET payload_hash = x'', rcv_ms = 0 WHERE leaf_index NOT IN (28, 30)")
+    database.close()
+    done = run("audit", "--data", str(tmp_path))
+    lines = done.output.splitlines()
+    assert [line.startswith("BAD  leaf ") for line in lines[:50]] == [True] * 50
+    assert lines[50] == "BAD  and 12 more, leaves 25-27, 29, 31-32; --json has them all"
+    assert lines[51].endswith(": 62 contradictions")
+
+
+def test_audit_shows_a_bar_to_who_looks_at_it(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.record("A1")
+    looking, shown = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "audit", "--data", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=shown,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+    os.close(shown)
+    bar = os.read(looking, 10_000).decode()
+    os.close(looking)
+    assert "audit" in bar and "100%" in bar
+    assert done.stdout.decode().startswith("4 leaves, ")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff", b"{}"])

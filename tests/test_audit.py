@@ -32,7 +32,7 @@ from app.services import Services
 from tests.signing import own_key
 from trace import register
 from trace.audit import Audit, Finding
-from trace.errors import ForkError, NotFoundError
+from trace.errors import ForkError, NotFoundError, TraceError
 from trace.ledger.canonical import canonical
 from trace.ledger.checkpoint import sign_checkpoint
 from trace.ledger.disclosure import Disclosure, split
@@ -309,6 +309,29 @@ def test_a_key_row_that_the_log_does_not_know_is_named(told: Services) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("leaf SET record = CAST(record AS BLOB)", "column record holds bytes, expected str"),
+        ("leaf SET leaf_hash = 'x'", "column leaf_hash holds str, expected bytes"),
+        ("envelope SET payload = payload || ' '", "column payload holds str, expected bytes"),
+        (
+            "envelope SET signature = 7, seq = x'00'",
+            "column signature holds int, expected bytes; column seq holds bytes",
+        ),
+        ("disclosure SET text = x'05'", "disclosure 0: column text holds bytes, expected str"),
+        ("disclosure SET position = 'first'", "disclosure first: column position holds str, expected int"),
+    ],
+)
+def test_a_value_of_another_type_is_named_and_the_audit_goes_on(told: Services, change: str, found: str) -> None:
+    where = "leaf_index = 9" + (" AND position = 0" if change.startswith("disclosure") else "")
+    findings = findings_after(
+        told, (f"UPDATE {change} WHERE {where}", {}), ("UPDATE envelope SET rcv_ms = 0 WHERE leaf_index = 11", {})
+    )
+    assert any(each.leaf_index == 9 and each.what.startswith(found) for each in findings)
+    assert {9, 11} <= {each.leaf_index for each in findings}
+
+
 # ---- entries that no honest log would write -------------------------------------------------------------------
 
 
@@ -548,3 +571,147 @@ def test_a_second_authority_is_found(world: World) -> None:
     authority = Signer(own_key(world.services.settings, "authority"), first.issuer, ORIGIN, seq, prev)
     index = forge(world, keyreg(authority, "thief", "authority"))
     assert said(world, index) == [f"key {authority.key_id[:16]}… of role authority may not sign this keyreg", KEY_ROW]
+
+
+# ---- going on from the last audited checkpoint ------------------------------------------------------------------
+
+
+def resumed(services: Services, size: int) -> Audit:
+    """An audit that goes on from the checkpoint over `size` leaves."""
+    with services.reading() as session:
+        notes = {each.size: each.note for each in ledger_rows.checkpoints(session, 1, ORIGIN)}
+    run = auditor(services)
+    run.resume(notes[size])
+    return run
+
+
+def sizes(services: Services) -> list[int]:
+    with services.reading() as session:
+        return [each.size for each in ledger_rows.checkpoints(session, 1, ORIGIN)]
+
+
+def resumed_after(services: Services, size: int, *changes: str) -> list[Finding]:
+    run = resumed(services, size)
+    with open_to_change(services) as session:
+        for change in changes:
+            session.execute(text(change))
+        return list(run.findings(session))
+
+
+def test_an_audit_that_goes_on_from_any_checkpoint_agrees_and_ends_with_the_newest(told: Services) -> None:
+    assert len(sizes(told)) >= 2
+    for size in sizes(told):
+        run = resumed(told, size)
+        with told.reading() as session:
+            assert run.size(session) == 14
+            assert list(run.findings(session)) == []
+        assert run.audited is not None
+        assert (run.leaves, run.audited.size) == (14, sizes(told)[-1])
+
+
+def test_progress_is_told_as_it_goes(told: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trace.audit.BATCH", 5)
+    run, done = auditor(told), []
+    run.on_progress = done.append
+    with told.reading() as session:
+        assert list(run.findings(session)) == []
+    assert done == [5, 10, 14]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("UPDATE leaf SET leaf_hash = zeroblob(32) WHERE leaf_index = 4", {4}),
+        ("UPDATE leaf SET record = replace(record, 'rcv 1', 'rcv 2') WHERE leaf_index = 4", {4, None}),
+        ("UPDATE envelope SET payload = CAST(payload || ' ' AS BLOB) WHERE leaf_index = 4", {4}),
+        ("UPDATE envelope SET signature = zeroblob(64) WHERE leaf_index = 4", {4}),
+        ("UPDATE envelope SET seq = 77 WHERE leaf_index = 4", {4}),
+        ("DELETE FROM envelope WHERE leaf_index = 4", {4}),
+        ("DELETE FROM leaf WHERE leaf_index = 4", {4}),
+        ("UPDATE item SET hops = 9 WHERE item_id = 1", {6}),
+        ("UPDATE key SET role = 'authority' WHERE registered_leaf = 3", {3}),
+        ("UPDATE checkpoint SET root = zeroblob(32)", {None}),
+    ],
+)
+def test_what_leaves_commit_to_is_looked_at_before_the_last_checkpoint_too(
+    told: Services, change: str, found: set[int | None]
+) -> None:
+    assert {finding.leaf_index for finding in resumed_after(told, sizes(told)[-1], change)} >= found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE disclosure SET access = 'partner' WHERE leaf_index = 5",
+        "UPDATE event SET body = '{}' WHERE leaf_index = 5",
+        "UPDATE item_hop SET ord = 9 WHERE leaf_index = 5",
+    ],
+)
+def test_what_no_leaf_commits_to_is_only_looked_at_behind_the_last_checkpoint(told: Services, change: str) -> None:
+    assert resumed_after(told, sizes(told)[-1], change) == []
+    assert {finding.leaf_index for finding in resumed_after(told, sizes(told)[0], change)} == {5}
+    assert sizes(told)[0] <= 5
+
+
+def test_a_leaf_rewritten_with_all_its_hashes_does_not_give_the_root_that_was_audited(told: Services) -> None:
+    """The operator has the log key too: a forger who signs anew is found by who kept the old checkpoint."""
+    with told.reading() as session:
+        record = ledger_rows.leaves_at(session, 1, [13])[13].record
+    other = replace(Leaf.parse(record), rcv_ms=Leaf.parse(record).rcv_ms + 1)
+    run = resumed(told, 14)
+    with open_to_change(told) as session:
+        for statement, values in (
+            ("UPDATE leaf SET record = :record, leaf_hash = :hash WHERE leaf_index = 13", vars(other)),
+            ("UPDATE envelope SET rcv_ms = :rcv_ms WHERE leaf_index = 13", vars(other)),
+            ("UPDATE head SET rcv_ms = :rcv_ms", vars(other)),
+            ("DELETE FROM checkpoint WHERE size = 14", vars(other)),
+        ):
+            session.execute(text(statement), {**values, "record": other.record(), "hash": other.leaf_hash()})
+        hashes = ledger_rows.leaf_hashes(session, 1, 0, 14)
+        session.execute(update(HeadRow).values(root=Tree(hashes).root()))
+        found = list(run.findings(session))
+    assert found == [
+        Finding(
+            None,
+            "the first 14 leaves do not give the root that was audited before; an audit of the whole log says more",
+        )
+    ]
+
+
+def test_a_tail_that_is_gone_with_its_checkpoint_is_missed_by_who_audited_it(told: Services) -> None:
+    found = resumed_after(
+        told,
+        14,
+        "DELETE FROM leaf WHERE leaf_index = 13",
+        "DELETE FROM envelope WHERE leaf_index = 13",
+        "DELETE FROM checkpoint WHERE size = 14",
+    )
+    assert Finding(None, "14 leaves were audited before, 13 are stored") in found
+
+
+def test_what_is_no_checkpoint_of_this_log_is_nothing_to_go_on_from(told: Services) -> None:
+    with pytest.raises(TraceError, match=r"^note: expected text, a blank line and signature lines"):
+        auditor(told).resume("")
+    other = sign_checkpoint(ORIGIN, 3, bytes(32), private_key("thief")).note
+    with pytest.raises(TraceError, match=r"^checkpoint: no signature by the log key"):
+        auditor(told).resume(other)
+
+
+def test_packing_that_was_only_seen_moves_nothing(world: World) -> None:
+    plant = world.firm("plant")
+    world.pack(plant, case_code(SSCC), [item_code("A1")])
+    world.pack(plant, case_code(SSCC), [item_code("A1")], action="OBSERVE")
+    assert world.audit()[0] == []
+
+
+def test_packing_is_followed_across_the_last_checkpoint(world: World) -> None:
+    plant = world.firm("plant")
+    world.scan(plant, item_code("A1"), "packing", action="ADD")
+    world.pack(plant, case_code(SSCC), [item_code("A1")])
+    world.services.publish_now()
+    middle = sizes(world.services)[-1]
+    world.pack(plant, case_code(SSCC), [], action="DELETE")
+    world.transform(plant, [item_code("A1")], [lot_code("LOT9")])
+    assert resumed_after(world.services, middle) == []
+    wrong = "UPDATE containment SET to_leaf = NULL"
+    assert {finding.leaf_index for finding in resumed_after(world.services, middle, wrong)} == {middle - 1}

@@ -69,3 +69,19 @@ def test_containment_is_from_pack_to_the_next_aggregation_of_the_child() -> None
         Inside("b", "case", 1, 5),
         Inside("case", "pallet", 2, None),
     }
+
+
+PACKED = st.lists(st.tuples(st.booleans(), st.sampled_from("PQR"), st.lists(st.sampled_from("abPQ"), max_size=3)))
+
+
+@given(PACKED, st.integers(0, 10))
+def test_containment_can_be_taken_up_again_in_front_of_any_leaf(
+    acts: list[tuple[bool, str, list[str]]], at: int
+) -> None:
+    whole = Containment()
+    for leaf, (is_pack, parent, children) in enumerate(acts):
+        (whole.pack if is_pack else whole.unpack)(parent, children, leaf)
+    again = Containment.before(at, whole.intervals())
+    for leaf, (is_pack, parent, children) in list(enumerate(acts))[at:]:
+        (again.pack if is_pack else again.unpack)(parent, children, leaf)
+    assert again.intervals() == whole.intervals()

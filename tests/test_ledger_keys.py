@@ -230,3 +230,14 @@ def test_a_private_key_is_never_shown() -> None:
 
 def test_fresh_keys_differ() -> None:
     assert PrivateKey.generate() != PrivateKey.generate()
+
+
+def test_a_key_is_saved_whole_once_and_over_what_a_killed_process_left(tmp_path: Path) -> None:
+    first, second = PrivateKey.generate(), PrivateKey.generate()
+    file, left = tmp_path / "log.key", tmp_path / "log.key.new"
+    left.write_bytes(b"suyuan-ed")  # killed in the middle of writing
+    first.save(file)
+    with pytest.raises(FileExistsError):
+        second.save(file)
+    assert PrivateKey.load(file) == first
+    assert [each.name for each in tmp_path.iterdir()] == ["log.key"]

@@ -720,7 +720,127 @@ def cases() -> dict[str, Case]:
     }
 
 
-CASES = cases()
+def signed_lines(package: Json) -> None:
+    """A second blank line, and the log key's own signature over all that stands before it."""
+    lines = "\n".join([*package["checkpoint"].split("\n")[:3], "", "and more", ""])
+    key_hash = bytes.fromhex(HONEST.log.log_key.split("+")[1])
+    signature = HONEST.log.key.sign(lines.encode()).signature
+    package["checkpoint"] = f"{lines}\n\u2014 {ORIGIN} {b64(key_hash + signature)}\n"
+
+
+def rewritten(edit: Callable[[Log], object], **twist: Any) -> Json:
+    """A log whose stored leaves were edited before the proof was made."""
+    made = Story().register()
+    made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [ITEM]}, **twist)
+    edit(made.log)
+    return made.package()
+
+
+def leaf_edited(old: str, new: str) -> Callable[[Log], object]:
+    def edit(log: Log) -> None:
+        assert old in log.leaves[5]
+        log.leaves[5] = log.leaves[5].replace(old, new)
+
+    return edit
+
+
+def not_an_authority() -> Json:
+    made = Story()
+    made.authority = Signer("authority", "enterprise")
+    made.register()
+    made.hop(made.plant, {"bizStep": "commissioning", "epcList": [ITEM]})
+    return made.package()
+
+
+def key_under_another_pointer() -> Json:
+    """The digest in `items` is one of a member that is no key."""
+    made = Story().register()
+    told = made.log.disclose("/readPoint", ITEM)
+    items = [b64u(sha256(told.encode()))]
+    made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [ITEM]}, payload_twist={"items": items})
+    package = made.package()
+    package["entries"][-1]["disclosures"] = [told]
+    return package
+
+
+def key_told_twice() -> Json:
+    made = Story().register()
+    made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [ITEM]})
+    made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [MATE]}, subject=MATE)
+    package = made.package()
+    package["itemKeys"][MATE] = package["itemKeys"][ITEM]
+    return package
+
+
+def short_log_key() -> str:
+    raw = b"\x01" + bytes(31)
+    key_hash = sha256(ORIGIN.encode() + b"\n" + raw)[:4]
+    return f"{ORIGIN}+{key_hash.hex()}+{b64(raw)}"
+
+
+def wide_algorithm() -> Json:
+    made = Story().register()
+    told = {"alg": 256, "public": b64u(bytes(32)), "issuer": "a" * 32, "role": "device"}
+    made.keys.append(made.log.register(made.authority, Signer("x", "device"), payload_twist={"key": told}))
+    made.hop(made.scanner, {"bizStep": "commissioning", "epcList": [ITEM]})
+    return made.package()
+
+
+def rarer() -> dict[str, Case]:
+    """What nobody would try first."""
+    own_triple = b64u(b'["AQEBAQEBAQEBAQEBAQEBAQ","/ilmd"]')
+
+    def bad(package: Json, failing: str, says: str) -> Case:
+        return Case(package, "invalid", failing, says)
+
+    return {
+        "checkpoint with a second blank line": bad(
+            edited(signed_lines), "checkpoint", "checkpoint: 5 signed lines, expected origin, size and root"
+        ),
+        "received before any log was": bad(
+            rewritten(leaf_edited("rcv 1", "rcv 0")),
+            "format",
+            "leaf 5: line 'rcv 0795489445683': expected 'rcv' and its fields",
+        ),
+        "received a day before the leaf in front": bad(
+            rewritten(leaf_edited("rcv 17954", "rcv 17953")),
+            "inclusion",
+            "leaf 5: received at 1795389445683, earlier than leaf 4",
+        ),
+        "a part of two that is none": bad(
+            rewritten(leaf_edited(" 1/1", " 1/2")), "envelope", "leaf 5: part 1/2: expected 1 to 1 of 1"
+        ),
+        "leaf 0 registers no authority": bad(
+            not_an_authority(), "signature", "leaf 0: expected the authority's key, registered by itself"
+        ),
+        "a key under the pointer of something else": bad(
+            key_under_another_pointer(),
+            "disclosure",
+            "leaf 5: disclosure of '/readPoint' stands in items: expected the pointer of a key",
+        ),
+        "two things with one item key": bad(
+            key_told_twice(), "disclosure subject chain", f"leaf 6: the item line of {MATE} has another item key"
+        ),
+        "log key of 31 bytes": Case(
+            HONEST.package(),
+            "unchecked",
+            "checkpoint",
+            "could not check: the key that was given is none: log key of trac…",
+            log_key=short_log_key(),
+        ),
+        "algorithm of two bytes": bad(wide_algorithm(), "format", "leaf 5: payload: key: alg 256: expected one byte"),
+        "disclosure that is no triple": bad(
+            edited(lambda p: p["entries"][6]["disclosures"].append(own_triple)),
+            "format",
+            "leaf 6: disclosure 3: expected [salt, pointer, value]",
+        ),
+        "digests that are no list": bad(
+            story(payload_twist={"_sd": {}}), "format", "leaf 5: payload: _sd: expected a list of digests"
+        ),
+    }
+
+
+CASES = cases() | rarer()
 
 
 def flips() -> dict[str, Case]:

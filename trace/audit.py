@@ -7,10 +7,15 @@
     index     event, hop, item, key, containment and transformation rows say what the envelopes say
     tree      head and every checkpoint, with its signature
 
+An audit may go on from a checkpoint that an earlier one found in order (`resume`). Of the leaves before it, everything
+that a leaf commits to is still read and hashed again: record, item chain, envelope, root. What was decided from those
+same bytes is not decided again (form of the payload, signature, right to sign), and what no leaf commits to is not
+looked at: disclosures, and event, hop, containment and transformation rows.
+
 Reads only. Erased disclosures are no fault; they are counted, and what only they told is not looked at.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +23,9 @@ from sqlalchemy.orm import Session
 
 from trace.epcis.events import EventView, view
 from trace.errors import NotFoundError, TraceError
-from trace.graph import Containment
+from trace.graph import Containment, Inside
 from trace.ledger.canonical import canonical
-from trace.ledger.checkpoint import open_checkpoint, parse_verifier_key
+from trace.ledger.checkpoint import Checkpoint, open_checkpoint, parse_verifier_key
 from trace.ledger.disclosure import Disclosure, case_content, item_uris, rebuild
 from trace.ledger.envelope import pae
 from trace.ledger.keys import PublicKey
@@ -107,9 +112,15 @@ class Audit:
     log_key: str
     """Verifier key that checkpoints must be signed by."""
     item_secret: bytes = field(repr=False)
+    on_progress: Callable[[int], None] = lambda leaves: None
+    """Told how many leaves are done, some hundred at a time."""
     leaves: int = 0
     erased: int = 0
+    """Disclosures that are gone, of the leaves that were looked at whole."""
     checkpoints: int = 0
+    audited: Checkpoint | None = None
+    """The newest checkpoint that agrees with the leaves: where the next audit may go on, if this one found nothing."""
+    since: Checkpoint | None = None
     _keys: dict[str, _Key] = field(default_factory=dict)
     _devices: dict[str, dict[int, _Sent]] = field(default_factory=dict)
     """Key id to seq to what was sent."""
@@ -127,6 +138,8 @@ class Audit:
     """Leaf index to the positions that have no disclosure."""
     _packed: list[tuple[int, EventView]] = field(default_factory=list)
     """Aggregations, in the order of the log."""
+    _before: frozenset[Inside] = frozenset()
+    """Containment as the index had it when this audit went on from an earlier one."""
     _inside: Containment = field(default_factory=Containment)
     _made: set[tuple[int, str, bool]] = field(default_factory=set)
     """Leaf index, URI, whether it came out: of every transformation."""
@@ -135,19 +148,45 @@ class Audit:
     _last_rcv_ms: int = 0
     _tree: Tree = field(default_factory=Tree)
 
+    def size(self, session: Session) -> int:
+        """How many leaves the head counts; 0 when there is none."""
+        head = ledger_rows.head(session, self.platform)
+        return 0 if head is None else head.size
+
+    def resume(self, note: str) -> None:
+        """Go on from the checkpoint that an earlier audit ended with (`audited`).
+
+        Raises: the TraceError that says why it is no checkpoint of this log.
+        """
+        _, key = parse_verifier_key(self.log_key)
+        self.since = open_checkpoint(note, self.origin, key)
+
     def findings(self, session: Session) -> Iterator[Finding]:
         """Every contradiction, in the order of the log; last what concerns no single leaf.
 
         Raises: NotFoundError when there is no log at all.
         """
+        if self.since is None:
+            for contradiction in ledger_rows.contradictions(session):
+                yield Finding(None, f"database: {contradiction[:200]}")
         batch: list[tuple[StoredLeaf, Leaf]] = []
         for stored in ledger_rows.leaves(session, self.platform):
+            if self.since is not None and stored.index == self.since.size:
+                # What follows is looked at whole.
+                yield from self._entries(session, batch)
+                batch = []
+                self._take_graph(session, stored.index)
             if stored.index != self.leaves:
                 # Nothing behind a hole can be placed in the tree.
                 yield from self._entries(session, batch)
                 yield Finding(self.leaves, f"missing: the next stored leaf is {stored.index}")
                 return
             self.leaves += 1
+            mistyped = _mistyped(record=(stored.record, str), leaf_hash=(stored.leaf_hash, bytes))
+            if mistyped:
+                yield Finding(stored.index, mistyped)
+                self._tree.append(bytes(32))  # the place is taken; the root will not agree
+                continue
             # What the tree is built from is the record as stored, never the hash column.
             self._tree.append(record_hash(stored.record))
             if record_hash(stored.record) != stored.leaf_hash:
@@ -164,6 +203,7 @@ class Audit:
                 yield from self._entries(session, batch)
                 batch = []
         yield from self._entries(session, batch)
+        yield from self._since_last(session)
         yield from self._device_chains()
         yield from self._item_rows(session)
         yield from self._key_rows(session)
@@ -203,13 +243,19 @@ class Audit:
 
     def _entries(self, session: Session, batch: list[tuple[StoredLeaf, Leaf]]) -> Iterator[Finding]:
         indexes = [stored.index for stored, _ in batch]
-        stored_now = _Stored(
-            ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored, _ in batch]),
-            ledger_rows.stored_disclosures(session, self.platform, indexes),
-            trace_rows.events_at(session, self.platform, indexes),
-            trace_rows.event_bodies(session, self.platform, indexes),
-            trace_rows.hops_at(session, self.platform, indexes),
-            supervision_rows.cases_at(session, self.platform, indexes),
+        known = bool(indexes) and self._was_audited(indexes[0])
+        envelopes = ledger_rows.envelopes_at(session, self.platform, [stored.envelope_leaf for stored, _ in batch])
+        stored_now = (
+            _Stored(envelopes, {}, {}, {}, {}, {})
+            if known
+            else _Stored(
+                envelopes,
+                ledger_rows.stored_disclosures(session, self.platform, indexes),
+                trace_rows.events_at(session, self.platform, indexes),
+                trace_rows.event_bodies(session, self.platform, indexes),
+                trace_rows.hops_at(session, self.platform, indexes),
+                supervision_rows.cases_at(session, self.platform, indexes),
+            )
         )
         for stored, leaf in batch:
             if stored.envelope_leaf != stored.index - leaf.part + 1:
@@ -217,6 +263,8 @@ class Audit:
             envelope = stored_now.envelopes.get(stored.envelope_leaf)
             if envelope is None:
                 yield Finding(stored.index, "its envelope is missing")
+            elif mistyped := _mistyped(**_typed(envelope)):
+                yield Finding(stored.index, mistyped)
             else:
                 try:
                     yield from self._entry(stored.index, leaf, envelope, stored_now)
@@ -224,6 +272,10 @@ class Audit:
                     yield Finding(stored.index, str(error))
             # Known even if its own entry is bad, so that one bad entry is not reported as a hundred.
             self._learn_key(stored.index, leaf)
+        self.on_progress(self.leaves)
+
+    def _was_audited(self, index: int) -> bool:
+        return self.since is not None and index < self.since.size
 
     def _entry(self, index: int, leaf: Leaf, stored: StoredEnvelope, tables: _Stored) -> Iterator[Finding]:
         envelope = stored.envelope
@@ -233,6 +285,9 @@ class Audit:
             yield Finding(index, "payload does not give the stored payload hash")
         if (stored.seq, stored.prev, stored.rcv_ms) != (leaf.seq, leaf.prev, leaf.rcv_ms):
             yield Finding(index, "columns seq, prev, rcv of the envelope do not repeat the leaf")
+        if self._was_audited(index):
+            self._devices.setdefault(leaf.device, {})[leaf.seq] = _Sent(index, envelope.payload_hash, leaf.prev)
+            return
         payload = parse_payload(envelope)
         head = payload.head
         said = (leaf.origin, leaf.kind, leaf.issuer, leaf.device, leaf.seq, leaf.prev)
@@ -333,6 +388,9 @@ class Audit:
             self._hops[index] = _Recorded(self._tree.leaf_hash(index), leaf.issuer, party, keys)
             return
         at = hop.corrects.leaf_index
+        if self._was_audited(at) and self._tree.leaf_hash(at) == hop.corrects.leaf_hash:
+            self._corrected[at] = index  # what that hop says was not read this time
+            return
         wrong, signer = self._hops.get(at), self._keys.get(leaf.device)
         if wrong is None or wrong.leaf_hash != hop.corrects.leaf_hash:
             yield Finding(index, f"corrects leaf {at}: expected an earlier hop with that hash")
@@ -363,6 +421,10 @@ class Audit:
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         whole: list[Disclosure] = []
         for each in stored:
+            mistyped = _mistyped(position=(each.position, int), text=(each.text, str))
+            if mistyped:
+                yield Finding(index, f"disclosure {each.position}: {mistyped}")
+                continue
             try:
                 disclosure = Disclosure.parse(each.text)
             except TraceError as error:
@@ -415,7 +477,27 @@ class Audit:
             for uris, is_output in ((event.inputs, False), (event.outputs, True)):
                 self._made |= {(index, uri, is_output) for uri in uris if uri in items}
 
+    def _take_graph(self, session: Session, size: int) -> None:
+        """What the index says of the leaves before `size` is believed, or nothing behind them could be compared."""
+        self._before = trace_rows.all_stays(session, self.platform)
+        self._inside = Containment.before(size, self._before)
+        self._made = {made for made in trace_rows.all_makings(session, self.platform) if made[0] < size}
+
     # ---- what concerns the whole log ------------------------------------------------------------
+
+    def _since_last(self, session: Session) -> Iterator[Finding]:
+        if self.since is None:
+            return
+        if self.since.size >= self.leaves:
+            self._take_graph(session, self.leaves)
+        if self.since.size > self.leaves:
+            yield Finding(None, f"{self.since.size} leaves were audited before, {self.leaves} are stored")
+        elif self._tree.root(self.since.size) != self.since.root:
+            yield Finding(
+                None,
+                f"the first {self.since.size} leaves do not give the root that was audited before; "
+                "an audit of the whole log says more",
+            )
 
     def _device_chains(self) -> Iterator[Finding]:
         for key_id, chain in self._devices.items():
@@ -455,6 +537,8 @@ class Audit:
     def _graph_rows(self, session: Session) -> Iterator[Finding]:
         if self._untold:
             return
+        if any(self._was_audited(at) for at in self._corrected):
+            return  # where things were without those events, only an audit of the whole log can tell
         inside = self._without_errors().intervals()
         self._made = {made for made in self._made if made[0] not in self._corrected}
         stored_inside = trace_rows.all_stays(session, self.platform)
@@ -470,7 +554,7 @@ class Audit:
     def _without_errors(self) -> Containment:
         if not self._corrected:
             return self._inside
-        inside = Containment()
+        inside = Containment() if self.since is None else Containment.before(self.since.size, self._before)
         for index, event in self._packed:
             if index in self._corrected or event.parent is None:
                 continue
@@ -481,7 +565,8 @@ class Audit:
         return inside
 
     def _corrections(self, session: Session) -> Iterator[Finding]:
-        stored = trace_rows.corrections(session, self.platform)
+        said = trace_rows.corrections(session, self.platform)
+        stored = {at: index for at, index in said.items() if not self._was_audited(index)}
         for at in sorted({*stored, *self._corrected}):
             if stored.get(at) != self._corrected.get(at):
                 yield Finding(self._corrected.get(at), f"correction row of leaf {at} does not repeat the leaves")
@@ -489,6 +574,8 @@ class Audit:
     def _erasures(self) -> Iterator[Finding]:
         """What is gone must have been erased, and what was erased must be gone."""
         for index in sorted({*self._gone, *self._erased_by}):
+            if self._was_audited(index):
+                continue
             gone, said = self._gone.get(index, set()), self._erased_by.get(index, set())
             for position in sorted(gone - said):
                 yield Finding(index, f"disclosure {position} is missing, and no leaf says that it was erased")
@@ -522,3 +609,26 @@ class Audit:
                 yield Finding(None, f"a checkpoint over {opened.size} leaves was signed, {self.leaves} are stored")
             elif self._tree.root(opened.size) != opened.root:
                 yield Finding(None, f"the first {opened.size} leaves do not give the root that was signed")
+            else:
+                self.audited = opened
+
+
+def _typed(stored: StoredEnvelope) -> dict[str, tuple[object, type]]:
+    envelope = stored.envelope
+    return {
+        "payload_type": (envelope.payload_type, str),
+        "payload": (envelope.payload, bytes),
+        "key_id": (envelope.key_id, str),
+        "signature": (envelope.signature, bytes),
+        "payload_hash": (stored.payload_hash, bytes),
+        "seq": (stored.seq, int),
+    }
+
+
+def _mistyped(**columns: tuple[object, type]) -> str:
+    """Which columns hold no value of their type (SQLite takes any in any); empty when all are right."""
+    return "; ".join(
+        f"column {name} holds {type(value).__name__}, expected {wanted.__name__}"
+        for name, (value, wanted) in columns.items()
+        if not isinstance(value, wanted)
+    )

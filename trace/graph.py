@@ -78,6 +78,17 @@ class Containment:
         """Child to parent to pack leaf: a thing is in one place, but two packs may name it in one leaf."""
         self._closed: list[Inside] = []
 
+    @classmethod
+    def before(cls, leaf: int, intervals: Iterable[Inside]) -> "Containment":
+        """As it stood in front of a leaf, according to these intervals."""
+        made = cls()
+        for each in intervals:
+            if each.to_leaf is not None and each.to_leaf < leaf:
+                made._closed.append(each)
+            elif each.from_leaf < leaf:
+                made._open.setdefault(each.child, {})[each.parent] = each.from_leaf
+        return made
+
     def pack(self, parent: str, children: Iterable[str], leaf: int) -> None:
         for child in dict.fromkeys(children):
             self._close(child, None, leaf)

@@ -47,13 +47,16 @@ class SecondHead:
     def read(self, origin: str, public: PublicKey) -> Checkpoint | None:
         """None when there is no such file yet.
 
-        Raises: LedgerError when the file is not a checkpoint that this log signed.
+        Raises: LedgerError when the file is not a checkpoint that this log signed; without a code when it cannot be
+        read now, which may pass.
         """
         try:
             return open_checkpoint(self._file.read_text(encoding="utf-8"), origin, public)
         except FileNotFoundError:
             return None
-        except (TraceError, UnicodeDecodeError, OSError) as error:
+        except OSError as error:
+            raise LedgerError(f"{self}: cannot be read: {error.strerror}; nothing is signed until it can") from error
+        except (TraceError, UnicodeDecodeError) as error:
             raise LedgerError(f"{self}: not a checkpoint of this log: {error}. {_RECOVER}", code=FORKED) from error
 
     def write(self, checkpoint: Checkpoint) -> None:

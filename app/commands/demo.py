@@ -35,7 +35,8 @@ from trace.times import SetClock, SystemClock
 ROOT = Path(__file__).resolve().parents[2]
 
 _HEAD = ("second-head.note", "second-head.note.new")
-OURS = ("demo.filled", "suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm", "demo.new", *_HEAD)
+_BASE = ("suyuan.sqlite", "suyuan.sqlite-wal", "suyuan.sqlite-shm")
+OURS = ("demo.filled", *_BASE, "demo.new", "audited.checkpoint", *_HEAD)
 """Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "admin.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {

@@ -115,13 +115,25 @@ class PrivateKey:
         return _Ed25519(self.seed).sign(message).signature
 
     def save(self, path: Path) -> None:
-        """Write it for the owner's eyes alone, durably; never over an existing key."""
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        """Write it for the owner's eyes alone, durably; never over an existing key.
+
+        The name appears when the content is on the disk: a process that is killed here leaves no half key behind.
+
+        Raises: FileExistsError when there is a key of this name.
+        """
+        fresh = path.with_name(path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(fd, self.to_line().encode("ascii"))
             os.fsync(fd)
         finally:
             os.close(fd)
+        try:
+            # A link, unlike a rename, is refused where the name is taken.
+            path.hardlink_to(fresh)
+        finally:
+            fresh.unlink()
         fsync_folder(path.parent)
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy import text as statement
 from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError, NotFoundError
@@ -282,6 +283,17 @@ def checkpoints(session: Session, platform: int, origin: str) -> list[Checkpoint
     """All, oldest first."""
     query = select(CheckpointRow).where(CheckpointRow.platform == platform).order_by(CheckpointRow.size)
     return [Checkpoint(origin, row.size, row.root, row.note) for row in session.scalars(query)]
+
+
+def contradictions(session: Session) -> list[str]:
+    """Where SQLite's tables and indexes do not hold the same: a row may then read differently by another way.
+
+    Of PostgreSQL nothing: its data checksums and `amcheck` are the administrator's.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        return []
+    found = session.scalars(statement("PRAGMA integrity_check(20)"))
+    return [line for line in found if line != "ok"]
 
 
 def require_head(session: Session, platform: int) -> LogHead:
