@@ -233,7 +233,7 @@ class Services:
                     self.publish_now()
                 failed = False
             except UnavailableError as error:
-                # The signer is being started again.
+                # The signer is being started again: nothing else will wake us for what waits.
                 failed = True
                 logger.warning("not published now: %s", error)
             except Exception:

@@ -25,8 +25,8 @@ import pytest
 
 from app.database import Database
 from app.services import load_secrets
-from app.signing import PINNED
-from signer.wire import Identity
+from app.settings import Settings
+from app.signing import pinned
 from tests.build import ORIGIN
 from tests.conftest import missing
 from tests.running import ROOT, wait_until
@@ -207,7 +207,7 @@ class Witness:
                 self.lost.append(payload)
             else:
                 assert leaf.record == self.receipts[payload]["leaf"]
-        key = Identity.parse((self.data / "keys" / PINNED).read_text()).log
+        key = pinned(Settings(self.data, ORIGIN, self.url)).log
         for note in notes:
             signed = open_checkpoint(note, ORIGIN, key)
             assert signed.size <= len(self._tree), f"signed over {signed.size} leaves, {len(self._tree)} are there"
@@ -238,8 +238,9 @@ class Witness:
     def check_all(self) -> None:
         """The whole audit, and that no payload is there twice."""
         self.check()
-        key = Identity.parse((self.data / "keys" / PINNED).read_text()).log
-        audit = Audit(1, ORIGIN, verifier_key(ORIGIN, key), load_secrets(self.data / "keys").item_secret)
+        log_key = pinned(Settings(self.data, ORIGIN, self.url)).log
+        secret = load_secrets(self.data / "keys").item_secret
+        audit = Audit(1, ORIGIN, verifier_key(ORIGIN, log_key), secret)
         database = Database(self.url)
         try:
             with database.reading() as session:

@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-import threading
+import time
 from pathlib import Path
 
 import click
@@ -30,9 +30,10 @@ def work(data: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.umask(0o077)
-    stopping = threading.Event()
+    # No lock is taken in the handler: a second signal may arrive inside it.
+    arrived: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _: arrived.append(number))
     try:
         divide(settings)
         divided = web_user(settings) is not None
@@ -40,6 +41,7 @@ def work(data: Path | None) -> None:
         # Where root is given up, the signer is the child of `serve`: from here it could not be started as its own user.
         with open_services(settings, SystemClock(), watched_signer=divided):
             click.echo("integrating; Ctrl-C ends it")
-            stopping.wait()
+            while not arrived:
+                time.sleep(0.2)
     except (TraceError, SettingsError, OperationalError) as error:
         raise click.ClickException(str(error)) from error
