@@ -148,7 +148,7 @@ class _Asking:
                         self._on_fork(error)
                     else:
                         logger.exception("%s", self._where)
-                except (_RefusedError, httpx.HTTPError, TraceError) as error:
+                except (_RefusedError, httpx.HTTPError, httpx.InvalidURL, TraceError) as error:
                     failures += 1
                     # Said when it begins and when it has lasted; a platform without this witness goes on.
                     level = logging.WARNING if failures in (1, 5) else logging.DEBUG

@@ -390,6 +390,40 @@ def test_a_witness_that_agreed_before_cannot_stop_us_by_a_number(city: City, cap
             here.record("A9")
 
 
+def test_a_witness_that_hangs_is_waited_for_once_and_not_long(city: City, caplog: pytest.LogCaptureFixture) -> None:
+    """It answers only when the test ends; the platform signs without what it knows, and says so once."""
+    release = threading.Event()
+
+    def hang(handler: BaseHTTPRequestHandler, data: bytes) -> tuple[int, str, str]:
+        release.wait()
+        return 404, "text/plain", ""
+
+    with caplog.at_level(logging.WARNING), liar(hang) as (url, asked):
+        city.policy(1, f"{LIAR} {url}")
+        try:
+            with city.running() as here:
+                here.record("W1")
+                here.services.publish_now()
+                here.services.publish_now()
+                assert newest(here) == 4
+                assert here.services.fork is None
+                assert asked == ["GET"]
+                release.set()
+        finally:
+            release.set()
+    late = [record.getMessage() for record in caplog.records if "has not answered yet" in record.getMessage()]
+    assert late == ["witness w0 has not answered yet; signing without what it knows"]
+
+
+def test_a_url_that_is_none_is_a_witness_that_is_away(city: City) -> None:
+    city.policy(1, f"{LIAR} gopher://w.example", f"{DEAD[: DEAD.index(' ')]} http://[")
+    with city.running() as here:
+        here.record("G1")
+        here.services.publish_now()
+        assert newest(here) == 4
+        assert here.services.fork is None
+
+
 # ---- the fork guard -----------------------------------------------------------------------------
 
 
@@ -439,7 +473,7 @@ def refuses(here: World, says: str) -> None:
     assert browser.get("/checkpoint").status_code == 200
     assert browser.get("/healthz").get_json()["signing"] is False
     sent = browser.post("/capture", data=here.parcel("F8").to_bytes(), content_type="application/json")
-    assert (sent.status_code, sent.headers["Retry-After"]) == (503, "2")
+    assert (sent.status_code, sent.headers["Retry-After"]) == (503, "60")
 
 
 def test_an_older_copy_is_served_and_not_signed(city: City, caplog: pytest.LogCaptureFixture) -> None:
@@ -600,6 +634,39 @@ def test_the_second_head_is_written_before_a_checkpoint_is_given_out(city: City)
             here.services.publish_now()
         assert refused.value.code == FORKED
         assert newest(here) == before
+
+
+def test_a_crash_between_second_head_and_commit_is_no_fork(city: City) -> None:
+    """The file says what will be signed again: the leaves were committed before."""
+    with city.running() as here:
+        here.record("F0")
+        here.services.publish_now()
+    with unpublished(city) as here:
+        here.record("F1")
+        tree = here.services.tree()
+        size = len(tree)
+        assert size == newest(here) + 1
+    lost = sign_checkpoint(ORIGIN, size, tree.root(size), city.log)
+    SecondHead(city.data / "second-head.note").write(lost)
+    with city.running() as here:
+        here.services.publish_now()
+        assert here.services.fork is None
+        with here.services.reading() as session:
+            assert ledger_rows.newest_checkpoint(session, 1, ORIGIN) == lost
+
+
+def test_a_database_that_is_gone_is_an_older_copy_too(city: City) -> None:
+    with city.running() as here:
+        here.record("F0")
+        here.services.publish_now()
+    for file in city.data.glob("suyuan.sqlite*"):
+        file.unlink()
+    with city.running() as here:
+        assert "over 4 leaves that this log signed, and the database has 0" in str(here.services.fork)
+        # The device is not registered in what is left; it must not hear that it never was.
+        sent = here.visitor().post("/capture", data=here.parcel("F1").to_bytes(), content_type="application/json")
+        assert sent.status_code == 503
+        assert here.visitor().get("/checkpoint").status_code == 503
 
 
 def test_the_second_head_may_lie_on_another_disk(city: City) -> None:
