@@ -109,6 +109,9 @@ class Services:
             self._forked(error)
             return
         self.witnesses.start()
+        self.witnesses.at_start()
+        if self.fork is not None:
+            return
         self.sequencer.start()
         self._register_own_keys()
         self._thread.start()
@@ -131,7 +134,7 @@ class Services:
         """
         self.witnesses.first_contact()
         if self.fork is not None:
-            raise self.fork
+            raise LedgerError(str(self.fork), code=FORKED)
         try:
             with self.writing() as session:
                 checkpoint = self._publisher.publish(session)

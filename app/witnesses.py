@@ -28,6 +28,7 @@ from trace.publish import (
     FORKED,
     ahead,
     check_against,
+    check_size,
     committed_size,
     cosigned_by,
     inconsistent,
@@ -38,6 +39,7 @@ from trace.publish import (
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
+AT_START_S = 1.0
 FIRST_CONTACT_S = 3.0
 """How long the first checkpoint after a start waits for what witnesses know."""
 LONGEST_BACK_OFF_S = 60.0
@@ -79,14 +81,21 @@ class Witnesses:
         for asking in self._asking:
             asking.thread.start()
 
+    def at_start(self) -> None:
+        """Wait a moment for what they know, before anything is added to the log."""
+        self._wait(AT_START_S)
+
     def first_contact(self) -> None:
         """Wait, not for long, until each has said what it knows. Later calls return at once."""
-        if self._started:
-            ends = time.monotonic() + FIRST_CONTACT_S
-            for asking in self._asking:
-                if not asking.contacted.wait(max(0.0, ends - time.monotonic())):
-                    logger.warning("witness %s has not answered yet; signing without what it knows", asking.name)
-                    asking.contacted.set()
+        for asking in self._wait(FIRST_CONTACT_S):
+            logger.warning("witness %s has not answered yet; signing without what it knows", asking.name)
+            asking.contacted.set()
+
+    def _wait(self, seconds: float) -> "list[_Asking]":
+        """Those that have not answered by then."""
+        ends = time.monotonic() + seconds
+        asking = self._asking if self._started else []
+        return [each for each in asking if not each.contacted.wait(max(0.0, ends - time.monotonic()))]
 
     def wake(self) -> None:
         """There is a new checkpoint."""
@@ -174,12 +183,14 @@ class _Asking:
         """Get the newest checkpoint cosigned, if it is not."""
         if not self._trusts_us:
             self._what_it_knows(client)
+        if self._trusts_us:
             self.contacted.set()
         for _ in range(_TRIES):
             with self._database.reading() as session:
                 checkpoint = newest_signed(session, self._platform, self._origin)
                 done = cosigned_by(session, self._platform, self._party.key.public)
-            if checkpoint is None or done == checkpoint.size:
+            # One that does not tell what it knows is asked even so: a 409 tells it.
+            if checkpoint is None or (done == checkpoint.size and self._trusts_us):
                 return
             if self._known is None:
                 self._known = done or 0
@@ -201,10 +212,10 @@ class _Asking:
         except TraceError as error:
             # Not signed by us, so it proves nothing against us.
             raise _RefusedError(f"what it calls our newest checkpoint is none: {error}") from error
-        tree = self._tree()
         with self._database.reading() as session:
             size = committed_size(session, self._platform)
-        check_against(tree, size, known, self._where)
+        check_size(size, known, self._where)  # first: a database that is gone has no tree
+        check_against(self._tree(), size, known, self._where)
         self._known = known.size
         self._trusts_us = True
 

@@ -68,7 +68,7 @@ def cosigner(folder: Path, log: PrivateKey, server: type[WitnessServer] = Witnes
         open_witness(folder, f"{folder.name}.example", logs, SystemClock()) as witness,
         server(("127.0.0.1", 0), witness) as served,
     ):
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield Cosigner(witness, f"http://127.0.0.1:{served.server_address[1]}")
@@ -282,7 +282,7 @@ def liar(lie: Lie) -> Iterator[tuple[str, list[str]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}", asked
         server.shutdown()
@@ -541,6 +541,21 @@ def test_with_the_whole_folder_restored_a_witness_still_knows(city: City, server
     with city.running() as here:
         wait_until(lambda: here.services.fork is not None, "the witness's answer")
         refuses(here, f"witness w0 .* knows a checkpoint over {signed} leaves")
+        assert newest(here) == signed - 2
+    assert witness.size() == signed
+
+
+def test_with_everything_but_the_keys_gone_nothing_is_signed_before_a_witness_is_heard(city: City) -> None:
+    witness = city.witness()
+    city.policy(1)
+    signed = older_copy(city)
+    for file in (*city.data.glob("suyuan.sqlite*"), city.data / "second-head.note"):
+        file.unlink()
+    with city.running() as here:
+        wait_until(lambda: here.services.fork is not None, "the witness's answer")
+        assert newest(here) == 0
+        assert here.visitor().get("/checkpoint").status_code == 503
+        assert not (city.data / "second-head.note").exists()
     assert witness.size() == signed
 
 

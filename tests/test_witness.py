@@ -92,7 +92,7 @@ def witnessing(folder: Path, name: str | None = NAME, logs: Logs = LOGS) -> Iter
 @contextmanager
 def served(witness: Witness) -> Iterator[str]:
     with WitnessServer(("127.0.0.1", 0), witness) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
