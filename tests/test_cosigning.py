@@ -199,6 +199,24 @@ def test_a_fresh_checkpoint_is_held_back_for_its_quorum_and_not_for_ever(city: C
         assert witness.size() == before
 
 
+def test_a_busy_log_without_witnesses_goes_on(city: City) -> None:
+    """Each new checkpoint is fresh; what counts is how long the last cosigned one has been behind."""
+    city.witness()
+    city.policy(1)
+    with city.running() as here:
+        here.record("B0")
+        wait_for_cosigned(here, city, 1)
+        before, _ = checkpoint(here)
+        here.services.witnesses.stop()
+        shown = []
+        for n in range(6):
+            here.record(f"B{n + 1}")
+            here.services.publish_now()
+            shown.append(checkpoint(here)[0])
+            here.clock.advance(seconds=2)
+        assert shown == [before, before, before, before + 4, before + 5, before + 6]
+
+
 def test_without_a_policy_checkpoints_are_given_out_at_once(city: City) -> None:
     with city.running() as here:
         here.record("N1")
@@ -206,7 +224,7 @@ def test_without_a_policy_checkpoints_are_given_out_at_once(city: City) -> None:
         size, note = checkpoint(here)
         assert (size, len(note.signatures)) == (newest(here), 1)
         with here.services.reading() as session:
-            assert witness_rows.asked_ms(session, 1, size) is None
+            assert witness_rows.asked_ms_after(session, 1, 0) is None
 
 
 def test_a_quorum_that_was_never_reached_hides_nothing(city: City) -> None:
