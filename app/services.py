@@ -208,8 +208,8 @@ def open_services(settings: Settings, clock: Clock) -> Iterator[Services]:
         yield services
 
 
-def load_policy(settings: Settings, log_key: str) -> Policy | None:
-    """The policy file of the data folder; None when there is none.
+def load_policy(settings: Settings, log_key: str | None = None) -> Policy | None:
+    """The policy file of the data folder; None when there is none. With a log key, a policy that lists logs lists it.
 
     Raises: SettingsError naming the line that is wrong.
     """
@@ -219,7 +219,7 @@ def load_policy(settings: Settings, log_key: str) -> Policy | None:
         return None
     except ParseError as error:
         raise SettingsError(f"{settings.policy_file}: {error}") from error
-    if policy.logs and all(str(log.key) != log_key for log in policy.logs):
+    if log_key is not None and policy.logs and all(str(log.key) != log_key for log in policy.logs):
         raise SettingsError(f"{settings.policy_file}: expected this log among its logs: log {log_key}")
     return policy
 

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from app.commands.serve import serve
 from app.database import Database
 from app.services import Services, load_keys, open_services
 from app.settings import SettingsError, read_settings
@@ -730,6 +732,13 @@ def test_a_policy_that_is_wrong_is_said_at_start(city: City, text: str, says: st
     with pytest.raises(SettingsError) as refused, city.running():
         raise AssertionError("started")
     assert says in str(refused.value)
+
+
+def test_serve_says_what_is_wrong_with_the_policy_in_one_line(city: City) -> None:
+    (city.data / "witnesses.policy").write_text("quorum nobody\n")
+    result = CliRunner().invoke(serve, ["--data", str(city.data), "--port", str(free_port())])
+    says = "policy, line 1: 'nobody': no earlier line defines a witness or group of this name"
+    assert (result.exit_code, result.output) == (1, f"Error: {city.data / 'witnesses.policy'}: {says}\n")
 
 
 def test_a_policy_that_names_this_log_is_taken(city: City) -> None:

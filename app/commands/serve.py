@@ -11,6 +11,8 @@ from granian.constants import Interfaces
 
 from app.commands.options import data_option, require_free_port, settings_or_exit
 from app.database import AlreadyRunningError, only_process
+from app.services import load_policy
+from app.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 16
@@ -33,6 +35,11 @@ def serve(data: Path | None, host: str, port: int) -> None:
         with only_process(settings.data):
             pass
     except AlreadyRunningError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        load_policy(settings)
+    except SettingsError as error:
+        # Said once here; the worker would say it with a traceback, at each of its restarts.
         raise click.ClickException(str(error)) from error
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
