@@ -39,6 +39,7 @@ from trace.publish import (
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
+"""For a connection and for each read; a whole answer may take twice that."""
 AT_START_S = 1.0
 FIRST_CONTACT_S = 3.0
 """How long the first checkpoint after a start waits for what witnesses know."""
@@ -107,7 +108,8 @@ class Witnesses:
             asking.stop()
         for asking in self._asking:
             if asking.thread.is_alive():
-                asking.thread.join()
+                # One that is kept busy by its witness dies with the process.
+                asking.thread.join(2 * TIMEOUT_S)
 
 
 class _Asking:
@@ -267,11 +269,14 @@ class _Asking:
     @staticmethod
     def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = None) -> tuple[int, str, str]:
         """Status, media type and text of an answer, as far as an answer of a witness may be long."""
+        ends = time.monotonic() + 2 * TIMEOUT_S
         with client.stream(method, url, content=body) as response:
             data = b""
             for part in response.iter_bytes():
                 data += part
                 if len(data) > _MAX_ANSWER_BYTES:
                     raise _RefusedError(f"its answer is longer than {_MAX_ANSWER_BYTES} bytes")
+                if time.monotonic() > ends:
+                    raise _RefusedError(f"its answer takes longer than {2 * TIMEOUT_S:g} s")
             media_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
         return response.status_code, media_type, data.decode("utf-8", "replace")
