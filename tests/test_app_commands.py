@@ -108,10 +108,17 @@ def test_settings_have_defaults_and_the_environment_is_above_the_file(tmp_path: 
     told = read_settings({"SUYUAN_ZONE_OFFSET_MINUTES": "-210"}, data=tmp_path)
     assert (told.origin, told.zone_offset_minutes) == ("trace.city.example", -210)
     assert read_settings({"SUYUAN_DATA": str(tmp_path)}).origin == "trace.city.example"
+    assert (plain.open_entries, plain.second_head_file) == (False, tmp_path / "second-head.note")
+    kept = {"SUYUAN_OPEN_ENTRIES": "True", "SUYUAN_SECOND_HEAD": str(tmp_path / "other")}
+    told = read_settings(kept, data=tmp_path)
+    assert (told.open_entries, told.second_head_file) == (True, tmp_path / "other")
+    (tmp_path / "suyuan.toml").write_text("open_entries = true\n")
+    assert read_settings({}, data=tmp_path).open_entries
 
 
 _HOST = "expected a host name, like suyuan.example.gov.cn"
 _URL = "expected a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite"
+_HEAD = "expected a file in a folder that is there, like /mnt/other/suyuan-head.note"
 _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
 
 
@@ -128,6 +135,9 @@ _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
             f"setting database 'postgresql': {_URL}; only SQLite is built yet",
         ),
         ("DATABASE", "", f"setting database '': {_URL}; only SQLite is built yet"),
+        ("OPEN_ENTRIES", "yes", "setting open_entries 'yes': expected true or false"),
+        ("SECOND_HEAD", "head.note", f"setting second_head 'head.note': {_HEAD}"),
+        ("SECOND_HEAD", "/no such folder/head.note", f"setting second_head '/no such folder/head.note': {_HEAD}"),
         *(
             ("ZONE_OFFSET_MINUTES", value, f"setting zone_offset_minutes {value!r}: {_MINUTES}")
             for value in ("", "eight", "841", "-841", "99999999", "4.5", "0x10", "٤٨٠")
