@@ -27,6 +27,7 @@ from trace.ledger.encoding import b64
 from trace.ledger.leaf import item_key
 from trace.ledger.merkle import Tree
 from trace.store import ledger_rows, master_rows, trace_rows
+from trace.store.ledger_rows import Gap
 from trace.store.trace_rows import IndexedEvent, Item
 from trace.supervision.verdict import Facts, Verdict, judge
 from trace.times import from_ms
@@ -97,6 +98,8 @@ class Hop:
     celsius_alarm: bool
     published: bool
     """Covered by a signed checkpoint."""
+    late: bool = False
+    """It came after a later payload of its device; `received_at` is true all the same."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,29 @@ class Story:
     """URIs of what a container holds now; empty for others."""
     log_size: int
     """Leaves covered by the newest checkpoint."""
+
+
+@dataclass(frozen=True)
+class LateArrival:
+    """A payload that came after a later one of its device."""
+
+    seq: int
+    leaf_index: int
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class DeviceChain:
+    """How complete the chain of one device is."""
+
+    key_id: str
+    newest_seq: int
+    """0 when nothing came yet."""
+    recorded: int
+    gaps: tuple[Gap, ...]
+    """Numbers that were used and never came. What is behind the newest one nobody but the device can know."""
+    late: tuple[LateArrival, ...]
+    """In log order."""
 
 
 _KEY_MEMBERS = frozenset(("parentID", *EPC_LISTS, *QUANTITY_LISTS))
@@ -229,6 +255,23 @@ def proof(session: Session, log: Log, tree: Tree, uri: str) -> JsonObject:
             {"index": step.leaf_index, "subject": subjects[step.item_id].uri, "via": str(step.via)} for step in counted
         ],
     }
+
+
+def device_chain(session: Session, log: Log, key_id: str) -> DeviceChain:
+    """Gaps and late arrivals of a device's chain.
+
+    Raises: NotFoundError when no such key is registered.
+    """
+    if ledger_rows.key(session, log.platform, key_id) is None:
+        raise NotFoundError(f"key {key_id[:16]}…: not registered in this log")
+    newest, late, recorded = 0, [], 0
+    for seq, leaf_index, rcv_ms in ledger_rows.arrivals_of_device(session, log.platform, key_id):
+        recorded += 1
+        if seq < newest:
+            late.append(LateArrival(seq, leaf_index, from_ms(rcv_ms)))
+        newest = max(newest, seq)
+    gaps = ledger_rows.gaps_of_device(session, log.platform, key_id)
+    return DeviceChain(key_id, newest, recorded, tuple(gaps), tuple(late))
 
 
 def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
@@ -486,6 +529,7 @@ def _hop(event: IndexedEvent, step: Step, subject: str, names: _Names, covered: 
         celsius_min=event.celsius_low,
         celsius_max=event.celsius_high,
         celsius_alarm=event.celsius_alarm,
+        late=event.late,
         published=event.leaf_index < covered,
     )
 
