@@ -99,9 +99,9 @@ class Bench:
         clock = SystemClock()
         self.clock = clock
         secret = bytes(32)
-        self.sequencer = Sequencer(1, ORIGIN, secret, database.writing, clock)
+        self.sequencer = Sequencer(1, ORIGIN, secret, database.appending, clock)
         self.sequencer.start()
-        self.ledger_only = LedgerOnly(1, ORIGIN, secret, database.writing, clock)
+        self.ledger_only = LedgerOnly(1, ORIGIN, secret, database.appending, clock)
         authority = Signer(PrivateKey.generate(), uuid.uuid4().hex, ORIGIN)
         keys = [PrivateKey.generate() for _ in range(DEVICES)]
         self.devices = [Signer(key, uuid.uuid4().hex, ORIGIN) for key in keys]
@@ -232,7 +232,7 @@ def _client(share: Sequence[tuple[Signed, Intake]], sequencer: Sequencer) -> Non
 @contextmanager
 def _single_path(bench: Bench) -> Any:
     """A sequencer that writes the ledger tables alone, and its commits."""
-    sequencer = Sequencer(1, ORIGIN, bytes(32), bench.database.writing, bench.clock)
+    sequencer = Sequencer(1, ORIGIN, bytes(32), bench.database.appending, bench.clock)
     sequencer._integrator = bench.ledger_only
     commits: list[None] = []
     sequencer.on_commit = lambda: commits.append(None)
