@@ -5,7 +5,7 @@ import logging
 from contextlib import ExitStack
 
 from app import create_app
-from app.services import Role, open_services
+from app.services import Role, open_services, spare_the_collector
 from app.settings import read_settings
 from trace.times import SystemClock
 
@@ -17,3 +17,4 @@ atexit.register(_running.close)
 _settings = read_settings()
 _role = Role.WEB if _settings.postgresql else Role.ALL
 application = create_app(_running.enter_context(open_services(_settings, SystemClock(), _role)))
+spare_the_collector()

@@ -9,7 +9,7 @@ import click
 
 from app.commands.options import data_option, settings_or_exit
 from app.database import OperationalError
-from app.services import open_services
+from app.services import open_services, spare_the_collector
 from trace.errors import TraceError
 from trace.times import SystemClock
 
@@ -31,6 +31,7 @@ def work(data: Path | None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         with open_services(settings, SystemClock()):
+            spare_the_collector()
             click.echo("integrating; Ctrl-C ends it")
             stopping.wait()
     except (TraceError, OperationalError) as error:
