@@ -117,7 +117,7 @@ def test_settings_have_defaults_and_the_environment_is_above_the_file(tmp_path: 
 
 
 _HOST = "expected a host name, like suyuan.example.gov.cn"
-_URL = "expected a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite"
+_URL = "expected a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan"
 _HEAD = "expected a file in a folder that is there, like /mnt/other/suyuan-head.note"
 _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
 
@@ -132,9 +132,9 @@ _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
         (
             "DATABASE",
             "postgresql://suyuan:password@db/suyuan",
-            f"setting database 'postgresql': {_URL}; only SQLite is built yet",
+            f"setting database 'postgresql': {_URL}",
         ),
-        ("DATABASE", "", f"setting database '': {_URL}; only SQLite is built yet"),
+        ("DATABASE", "", f"setting database '': {_URL}"),
         ("OPEN_ENTRIES", "yes", "setting open_entries 'yes': expected true or false"),
         ("SECOND_HEAD", "head.note", f"setting second_head 'head.note': {_HEAD}"),
         ("SECOND_HEAD", "/no such folder/head.note", f"setting second_head '/no such folder/head.note': {_HEAD}"),
