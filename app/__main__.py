@@ -12,6 +12,7 @@ from app.commands.doctor import doctor
 from app.commands.issue import issue, symbol
 from app.commands.keys import keys
 from app.commands.mirror import mirror
+from app.commands.records import correct, erase
 from app.commands.serve import serve
 from app.commands.signer import signer
 from app.commands.verify import verify
@@ -24,7 +25,7 @@ def main() -> None:
     """Suyuan 溯源: food and drug traceability for a city."""
 
 
-_LEDGER = (audit, verify, conformance, witness, mirror)
+_LEDGER = (audit, correct, erase, verify, conformance, witness, mirror)
 for command in (demo, serve, work, signer, doctor, keys, account, *_LEDGER, decode, encode, issue, symbol, bench):
     main.add_command(command)
 

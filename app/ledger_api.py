@@ -34,6 +34,9 @@ def post_parcel() -> tuple[Response, int]:
     if request.mimetype not in (PARCEL_MEDIA_TYPE, "application/json"):
         raise UnsupportedMediaType(f"media type {request.mimetype[:80]!r}: expected {PARCEL_MEDIA_TYPE}")
     here = services()
+    if here.fork is not None:
+        # Before anything is judged by an older state: a device registered since would be told that nobody knows it.
+        raise UnavailableError("the log is stopped until its operator has put back the newest database", 60)
     data = request.get_data()
     with here.reading() as session:
         receipt = capture(session, here.settings.platform, here.settings.origin, data, here.sequencer)

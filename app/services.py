@@ -5,6 +5,7 @@ Private keys are not among it: the signer has them, and signs for `authority`, `
 The demo's story and the web application are both built on this, so that the story goes through the same doors.
 """
 
+import gc
 import logging
 import os
 import secrets
@@ -154,6 +155,9 @@ class Services:
             return
         if self._role is not Role.WEB:
             self.witnesses.start()
+            self.witnesses.at_start()
+            if self.fork is not None:
+                return
             self._integrating.start()
         if self.sequencer is not self._integrating:
             self.sequencer.start()
@@ -181,7 +185,7 @@ class Services:
         """
         self.witnesses.first_contact()
         if self.fork is not None:
-            raise self.fork
+            raise LedgerError(str(self.fork), code=FORKED)
         try:
             with self.writing() as session:
                 checkpoint = self._publisher.publish(session)
@@ -277,8 +281,8 @@ def open_services(
         yield services
 
 
-def load_policy(settings: Settings, log_key: str) -> Policy | None:
-    """The policy file of the data folder; None when there is none.
+def load_policy(settings: Settings, log_key: str | None = None) -> Policy | None:
+    """The policy file of the data folder; None when there is none. With a log key, a policy that lists logs lists it.
 
     Raises: SettingsError naming the line that is wrong.
     """
@@ -288,9 +292,19 @@ def load_policy(settings: Settings, log_key: str) -> Policy | None:
         return None
     except ParseError as error:
         raise SettingsError(f"{settings.policy_file}: {error}") from error
-    if policy.logs and all(str(log.key) != log_key for log in policy.logs):
+    if log_key is not None and policy.logs and all(str(log.key) != log_key for log in policy.logs):
         raise SettingsError(f"{settings.policy_file}: expected this log among its logs: log {log_key}")
     return policy
+
+
+def spare_the_collector() -> None:
+    """What lives as long as the process is not looked through again and again, and a group of parcels is no garbage.
+
+    Called once, when a server process is ready. Python collects after 700 new objects otherwise: many times a group.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def load_secrets(folder: Path) -> Secrets:

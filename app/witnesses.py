@@ -28,6 +28,7 @@ from trace.publish import (
     FORKED,
     ahead,
     check_against,
+    check_size,
     committed_size,
     cosigned_by,
     inconsistent,
@@ -38,6 +39,8 @@ from trace.publish import (
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
+"""For a connection and for each read; a whole answer may take twice that."""
+AT_START_S = 1.0
 FIRST_CONTACT_S = 3.0
 """How long the first checkpoint after a start waits for what witnesses know."""
 LONGEST_BACK_OFF_S = 60.0
@@ -79,14 +82,21 @@ class Witnesses:
         for asking in self._asking:
             asking.thread.start()
 
+    def at_start(self) -> None:
+        """Wait a moment for what they know, before anything is added to the log."""
+        self._wait(AT_START_S)
+
     def first_contact(self) -> None:
         """Wait, not for long, until each has said what it knows. Later calls return at once."""
-        if self._started:
-            ends = time.monotonic() + FIRST_CONTACT_S
-            for asking in self._asking:
-                if not asking.contacted.wait(max(0.0, ends - time.monotonic())):
-                    logger.warning("witness %s has not answered yet; signing without what it knows", asking.name)
-                    asking.contacted.set()
+        for asking in self._wait(FIRST_CONTACT_S):
+            logger.warning("witness %s has not answered yet; signing without what it knows", asking.name)
+            asking.contacted.set()
+
+    def _wait(self, seconds: float) -> "list[_Asking]":
+        """Those that have not answered by then."""
+        ends = time.monotonic() + seconds
+        asking = self._asking if self._started else []
+        return [each for each in asking if not each.contacted.wait(max(0.0, ends - time.monotonic()))]
 
     def wake(self) -> None:
         """There is a new checkpoint."""
@@ -98,7 +108,8 @@ class Witnesses:
             asking.stop()
         for asking in self._asking:
             if asking.thread.is_alive():
-                asking.thread.join()
+                # One that is kept busy by its witness dies with the process.
+                asking.thread.join(2 * TIMEOUT_S)
 
 
 class _Asking:
@@ -148,7 +159,7 @@ class _Asking:
                         self._on_fork(error)
                     else:
                         logger.exception("%s", self._where)
-                except (_RefusedError, httpx.HTTPError, TraceError) as error:
+                except (_RefusedError, httpx.HTTPError, httpx.InvalidURL, TraceError) as error:
                     failures += 1
                     # Said when it begins and when it has lasted; a platform without this witness goes on.
                     level = logging.WARNING if failures in (1, 5) else logging.DEBUG
@@ -174,12 +185,14 @@ class _Asking:
         """Get the newest checkpoint cosigned, if it is not."""
         if not self._trusts_us:
             self._what_it_knows(client)
+        if self._trusts_us:
             self.contacted.set()
         for _ in range(_TRIES):
             with self._database.reading() as session:
                 checkpoint = newest_signed(session, self._platform, self._origin)
                 done = cosigned_by(session, self._platform, self._party.key.public)
-            if checkpoint is None or done == checkpoint.size:
+            # One that does not tell what it knows is asked even so: a 409 tells it.
+            if checkpoint is None or (done == checkpoint.size and self._trusts_us):
                 return
             if self._known is None:
                 self._known = done or 0
@@ -201,10 +214,10 @@ class _Asking:
         except TraceError as error:
             # Not signed by us, so it proves nothing against us.
             raise _RefusedError(f"what it calls our newest checkpoint is none: {error}") from error
-        tree = self._tree()
         with self._database.reading() as session:
             size = committed_size(session, self._platform)
-        check_against(tree, size, known, self._where)
+        check_size(size, known, self._where)  # first: a database that is gone has no tree
+        check_against(self._tree(), size, known, self._where)
         self._known = known.size
         self._trusts_us = True
 
@@ -256,11 +269,14 @@ class _Asking:
     @staticmethod
     def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = None) -> tuple[int, str, str]:
         """Status, media type and text of an answer, as far as an answer of a witness may be long."""
+        ends = time.monotonic() + 2 * TIMEOUT_S
         with client.stream(method, url, content=body) as response:
             data = b""
             for part in response.iter_bytes():
                 data += part
                 if len(data) > _MAX_ANSWER_BYTES:
                     raise _RefusedError(f"its answer is longer than {_MAX_ANSWER_BYTES} bytes")
+                if time.monotonic() > ends:
+                    raise _RefusedError(f"its answer takes longer than {2 * TIMEOUT_S:g} s")
             media_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
         return response.status_code, media_type, data.decode("utf-8", "replace")

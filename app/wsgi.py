@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 
 from app import create_app
-from app.services import Role, open_services
+from app.services import Role, open_services, spare_the_collector
 from app.settings import read_settings
 from app.users import become_web_user
 from trace.times import SystemClock
@@ -21,3 +21,4 @@ _running = ExitStack()
 atexit.register(_running.close)
 _role = Role.WEB if _settings.postgresql else Role.ALL
 application = create_app(_running.enter_context(open_services(_settings, SystemClock(), _role, watched_signer=True)))
+spare_the_collector()

@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from app.services import Services, open_services
 from app.settings import Settings
 from tests.signing import signer_beside
@@ -194,6 +196,44 @@ class World:
         tree = self.services.tree()
         with self.services.reading() as session:
             return query.proof(session, self.log, tree, uri)
+
+    def execute(self, *statements: str) -> None:
+        """SQL in one transaction."""
+        with self.services.writing() as session:
+            for statement in statements:
+                session.execute(text(statement))
+
+    @contextmanager
+    def holding_up(self) -> Iterator[None]:
+        """Nothing is appended until the end of the block."""
+        with self.services.writing() as session:
+            if self.services.settings.postgresql:
+                session.execute(text("LOCK TABLE leaf"))
+            yield
+
+    def sabotage(self, act: str, table: str, when: str = "true") -> None:
+        """From now on the database refuses this; `when` is a condition on the row."""
+        if self.services.settings.postgresql:
+            self.execute(
+                "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'disk' USING ERRCODE = '23000'; END $$",
+                f"CREATE TRIGGER broken BEFORE {act} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION broken()",
+            )
+        else:
+            raising = "BEGIN SELECT RAISE(ABORT, 'disk'); END"
+            self.execute(f"CREATE TRIGGER broken BEFORE {act} ON {table} WHEN {when} {raising}")
+
+    def repair(self) -> None:
+        """The database takes it again."""
+        cascade = self.services.settings.postgresql
+        self.execute("DROP FUNCTION broken CASCADE" if cascade else "DROP TRIGGER broken")
+
+    def allow_changes(self, table: str) -> None:
+        """The table takes UPDATE and DELETE, as it would of a thief who owns the database."""
+        if self.services.settings.postgresql:
+            self.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        else:
+            self.execute(f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete")
 
     def audit(self) -> tuple[list[Finding], Audit]:
         run = auditor(self.services)

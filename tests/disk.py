@@ -43,9 +43,24 @@ class Disk:
             os.close(fd)
 
     def restart(self) -> None:
-        """As after a boot: the journal is played back."""
+        """As after a boot: the journal is played back.
+
+        A process that was given a copy of all mounts in the meantime (a namespace of its own) keeps the dead disk, and
+        mounting gives that one again: so until what is mounted can be written.
+        """
         self.unmount()
+        wait_until(self._comes_back, f"{self.place}, without power, to be let go by all")
+
+    def _comes_back(self) -> bool:
         self.mount()
+        probe = self.place / "probe"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            self.unmount()
+            return False
+        return True
 
 
 @contextmanager

@@ -181,6 +181,10 @@ class Witness:
             assert self.receipts.setdefault(payload, told) == told, f"two receipts for {payload}"
         return len(self.receipts) - before
 
+    def wait_for_a_receipt(self) -> None:
+        """So that a cycle has something to lose."""
+        wait_until(lambda: self.hear() > 0, "a receipt that is new")
+
     def check(self) -> None:
         """The log has grown out of what it was, and holds what was acknowledged once. May run beside the platform."""
         self.hear()  # before the log is read: what is heard now must be in it

@@ -62,8 +62,8 @@ class Cluster:
                 _wait(folder, server)
                 yield cls(folder)
             finally:
-                # Fast shutdown: what is connected is cut off.
-                server.send_signal(signal.SIGINT)
+                # Immediate shutdown: nothing of it is needed again.
+                server.send_signal(signal.SIGQUIT)
                 server.wait(PATIENCE_S)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

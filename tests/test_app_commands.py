@@ -108,11 +108,18 @@ def test_settings_have_defaults_and_the_environment_is_above_the_file(tmp_path: 
     told = read_settings({"SUYUAN_ZONE_OFFSET_MINUTES": "-210"}, data=tmp_path)
     assert (told.origin, told.zone_offset_minutes) == ("trace.city.example", -210)
     assert read_settings({"SUYUAN_DATA": str(tmp_path)}).origin == "trace.city.example"
+    assert (plain.open_entries, plain.second_head_file) == (False, tmp_path / "second-head.note")
+    kept = {"SUYUAN_OPEN_ENTRIES": "True", "SUYUAN_SECOND_HEAD": str(tmp_path / "other")}
+    told = read_settings(kept, data=tmp_path)
+    assert (told.open_entries, told.second_head_file) == (True, tmp_path / "other")
+    (tmp_path / "suyuan.toml").write_text("open_entries = true\n")
+    assert read_settings({}, data=tmp_path).open_entries
 
 
 _HOST = "expected a host name, like suyuan.example.gov.cn"
 _URL = "expected a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan"
 _USER = "expected a user of this machine other than root, like"
+_HEAD = "expected a file in a folder that is there, like /mnt/other/suyuan-head.note"
 _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
 
 
@@ -133,6 +140,9 @@ _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
         ("WEB_USER", "0", f"setting web_user '0': {_USER} suyuan or 1201"),
         ("SIGNER_USER", "1200", "setting web_user: missing; a signer of its own needs signer_user and web_user"),
         ("WEB_USER", "1201", "setting signer_user: missing; a signer of its own needs signer_user and web_user"),
+        ("OPEN_ENTRIES", "yes", "setting open_entries 'yes': expected true or false"),
+        ("SECOND_HEAD", "head.note", f"setting second_head 'head.note': {_HEAD}"),
+        ("SECOND_HEAD", "/no such folder/head.note", f"setting second_head '/no such folder/head.note': {_HEAD}"),
         *(
             ("ZONE_OFFSET_MINUTES", value, f"setting zone_offset_minutes {value!r}: {_MINUTES}")
             for value in ("", "eight", "841", "-841", "99999999", "4.5", "0x10", "٤٨٠")

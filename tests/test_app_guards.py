@@ -61,7 +61,7 @@ def test_who_may_call_what_is_what_was_decided(here: World) -> None:
     }
     assert {path for path, rule in rules.items() if rule == "operator"} == {"/enterprise/"}
     assert {path for path, rule in rules.items() if rule == "regulator"} == {"/regulator/blacklist"}
-    assert {path for path, rule in rules.items() if rule == "administrator"} == {"/admin/keys"}
+    assert {path for path, rule in rules.items() if rule == "administrator"} == {"/admin/keys", "/admin/records"}
     assert {path for path, rule in rules.items() if rule == "anybody"} == {
         "/",
         "/search",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from build import DOCK, OFFSET, ORIGIN, World, event_of, item_code, item_uri, pseudonym, running
-from sqlalchemy import text
 
 from trace import attest
 from trace.errors import UnavailableError, ValidationError
@@ -16,6 +15,8 @@ from trace.ledger.leaf import Leaf
 from trace.ledger.payload import Hop, parse_payload
 from trace.store import ledger_rows
 from trace.store.master_rows import Party
+
+pytestmark = pytest.mark.usefixtures("both_databases")
 
 STALL = Party(pseudonym("stall"), "92990103MADEM1137G", "示例东渡菜摊", "Example market stall", "990102", None)
 
@@ -80,13 +81,11 @@ def test_what_is_refused_leaves_the_chain_where_it_was(world: World) -> None:
 
 def test_what_may_have_been_recorded_is_sent_again_before_anything_new_is_signed(world: World) -> None:
     """Else the platform's own key would sign twice under one sequence number."""
-    with world.services.writing() as session:
-        session.execute(text("CREATE TRIGGER broken BEFORE INSERT ON leaf BEGIN SELECT RAISE(ABORT, 'disk'); END"))
+    world.sabotage("INSERT", "leaf")
     with pytest.raises(UnavailableError) as error:
         world.attest(STALL.pseudonym, item_code("A1"))
-    assert str(error.value) == "the log could not be written: IntegrityError"
-    with world.services.writing() as session:
-        session.execute(text("DROP TRIGGER broken"))
+    assert str(error.value).startswith("the log could not be written: Integrity")
+    world.repair()
     receipt = world.attest(STALL.pseudonym, item_code("A2"))
     assert Leaf.parse(receipt.leaf).seq == 2
     assert len(world.story(item_uri("A1")).hops) == 1
@@ -95,12 +94,10 @@ def test_what_may_have_been_recorded_is_sent_again_before_anything_new_is_signed
 
 def test_an_undecided_parcel_that_is_refused_later_stands_in_nobodys_way(world: World) -> None:
     firm, occasion = world.firm("farm"), world.occasion()
-    with world.services.writing() as session:
-        session.execute(text("CREATE TRIGGER broken BEFORE INSERT ON leaf BEGIN SELECT RAISE(ABORT, 'disk'); END"))
+    world.sabotage("INSERT", "leaf")
     with pytest.raises(UnavailableError):
         attest.attest_scan(world.services.attestation, item_code("A1"), DOCK, party=STALL.pseudonym, **occasion)
-    with world.services.writing() as session:
-        session.execute(text("DROP TRIGGER broken"))
+    world.repair()
     world.record(firm, event_of([item_uri("A1")], eventID=occasion["event_id"]))
     assert world.services.attestation.settle() is None
     receipt = world.attest(STALL.pseudonym, item_code("A2"))

@@ -53,6 +53,8 @@ from trace.store import ledger_rows
 from trace.store.intake import Receipt
 from trace.store.rows import QuarantineRow
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 NAMES = (f"firm {n}" for n in itertools.count())
 SSCC = "095200000000001841"
 

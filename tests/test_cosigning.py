@@ -9,14 +9,17 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from app import witnesses
+from app.commands.serve import serve
 from app.database import Database
 from app.services import Services, load_secrets, open_services
 from app.settings import SettingsError, read_settings
@@ -75,7 +78,7 @@ def cosigner(folder: Path, log: PrivateKey, server: type[WitnessServer] = Witnes
         open_witness(folder, f"{folder.name}.example", logs, SystemClock()) as witness,
         server(("127.0.0.1", 0), witness) as served,
     ):
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield Cosigner(witness, f"http://127.0.0.1:{served.server_address[1]}")
@@ -206,6 +209,24 @@ def test_a_fresh_checkpoint_is_held_back_for_its_quorum_and_not_for_ever(city: C
         assert witness.size() == before
 
 
+def test_a_busy_log_without_witnesses_goes_on(city: City) -> None:
+    """Each new checkpoint is fresh; what counts is how long the last cosigned one has been behind."""
+    city.witness()
+    city.policy(1)
+    with city.running() as here:
+        here.record("B0")
+        wait_for_cosigned(here, city, 1)
+        before, _ = checkpoint(here)
+        here.services.witnesses.stop()
+        shown = []
+        for n in range(6):
+            here.record(f"B{n + 1}")
+            here.services.publish_now()
+            shown.append(checkpoint(here)[0])
+            here.clock.advance(seconds=2)
+        assert shown == [before, before, before, before + 4, before + 5, before + 6]
+
+
 def test_without_a_policy_checkpoints_are_given_out_at_once(city: City) -> None:
     with city.running() as here:
         here.record("N1")
@@ -213,7 +234,7 @@ def test_without_a_policy_checkpoints_are_given_out_at_once(city: City) -> None:
         size, note = checkpoint(here)
         assert (size, len(note.signatures)) == (newest(here), 1)
         with here.services.reading() as session:
-            assert witness_rows.asked_ms(session, 1, size) is None
+            assert witness_rows.asked_ms_after(session, 1, 0) is None
 
 
 def test_a_quorum_that_was_never_reached_hides_nothing(city: City) -> None:
@@ -288,8 +309,12 @@ def liar(lie: Lie) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is http.server's)
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that hung up is none of our errors."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}", asked
         server.shutdown()
@@ -397,6 +422,67 @@ def test_a_witness_that_agreed_before_cannot_stop_us_by_a_number(city: City, cap
             here.record("A9")
 
 
+def test_a_witness_that_hangs_is_waited_for_once_and_not_long(city: City, caplog: pytest.LogCaptureFixture) -> None:
+    """It answers only when the test ends; the platform signs without what it knows, and says so once."""
+    release = threading.Event()
+
+    def hang(handler: BaseHTTPRequestHandler, data: bytes) -> tuple[int, str, str]:
+        release.wait()
+        return 404, "text/plain", ""
+
+    with caplog.at_level(logging.WARNING), liar(hang) as (url, asked):
+        city.policy(1, f"{LIAR} {url}")
+        try:
+            with city.running() as here:
+                here.record("W1")
+                here.services.publish_now()
+                here.services.publish_now()
+                assert newest(here) == 4
+                assert here.services.fork is None
+                assert set(asked) == {"GET"}
+                release.set()
+        finally:
+            release.set()
+    late = [record.getMessage() for record in caplog.records if "has not answered yet" in record.getMessage()]
+    assert late == ["witness w0 has not answered yet; signing without what it knows"]
+
+
+def test_a_witness_that_answers_drop_by_drop_is_given_up(
+    city: City, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read is in time, the answer never ends."""
+    monkeypatch.setattr(witnesses, "TIMEOUT_S", 1)
+    release = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler, data: bytes) -> tuple[int, str, str]:
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(OSError):
+            while not release.wait(0.01):
+                handler.wfile.write(b"x")
+        raise ConnectionAbortedError
+
+    with caplog.at_level(logging.WARNING), liar(drip) as (url, _):
+        city.policy(1, f"{LIAR} {url}")
+        try:
+            with city.running() as here:
+                here.record("V1")
+                here.services.publish_now()
+                assert newest(here) == 4
+                wait_until(lambda: any("takes longer than 2 s" in said for said in caplog.messages), "giving up")
+        finally:
+            release.set()
+
+
+def test_a_url_that_is_none_is_a_witness_that_is_away(city: City) -> None:
+    city.policy(1, f"{LIAR} gopher://w.example", f"{DEAD[: DEAD.index(' ')]} http://[")
+    with city.running() as here:
+        here.record("G1")
+        here.services.publish_now()
+        assert newest(here) == 4
+        assert here.services.fork is None
+
+
 # ---- the fork guard -----------------------------------------------------------------------------
 
 
@@ -446,7 +532,7 @@ def refuses(here: World, says: str) -> None:
     assert browser.get("/checkpoint").status_code == 200
     assert browser.get("/healthz").get_json()["signing"] is False
     sent = browser.post("/capture", data=here.parcel("F8").to_bytes(), content_type="application/json")
-    assert (sent.status_code, sent.headers["Retry-After"]) == (503, "2")
+    assert (sent.status_code, sent.headers["Retry-After"]) == (503, "60")
 
 
 def test_an_older_copy_is_served_and_not_signed(city: City, caplog: pytest.LogCaptureFixture) -> None:
@@ -514,6 +600,21 @@ def test_with_the_whole_folder_restored_a_witness_still_knows(city: City, server
     with city.running() as here:
         wait_until(lambda: here.services.fork is not None, "the witness's answer")
         refuses(here, f"witness w0 .* knows a checkpoint over {signed} leaves")
+        assert newest(here) == signed - 2
+    assert witness.size() == signed
+
+
+def test_with_everything_but_the_keys_gone_nothing_is_signed_before_a_witness_is_heard(city: City) -> None:
+    witness = city.witness()
+    city.policy(1)
+    signed = older_copy(city)
+    for file in (*city.data.glob("suyuan.sqlite*"), city.data / "second-head.note"):
+        file.unlink()
+    with city.running() as here:
+        wait_until(lambda: here.services.fork is not None, "the witness's answer")
+        assert newest(here) == 0
+        assert here.visitor().get("/checkpoint").status_code == 503
+        assert not (city.data / "second-head.note").exists()
     assert witness.size() == signed
 
 
@@ -615,6 +716,39 @@ def test_the_second_head_is_written_before_a_checkpoint_is_given_out(city: City)
         assert newest(here) == before + 1
 
 
+def test_a_crash_between_second_head_and_commit_is_no_fork(city: City) -> None:
+    """The file says what will be signed again: the leaves were committed before."""
+    with city.running() as here:
+        here.record("F0")
+        here.services.publish_now()
+    with unpublished(city) as here:
+        here.record("F1")
+        tree = here.services.tree()
+        size = len(tree)
+        assert size == newest(here) + 1
+    lost = sign_checkpoint(ORIGIN, size, tree.root(size), city.log)
+    SecondHead(city.data / "second-head.note").write(lost)
+    with city.running() as here:
+        here.services.publish_now()
+        assert here.services.fork is None
+        with here.services.reading() as session:
+            assert ledger_rows.newest_checkpoint(session, 1, ORIGIN) == lost
+
+
+def test_a_database_that_is_gone_is_an_older_copy_too(city: City) -> None:
+    with city.running() as here:
+        here.record("F0")
+        here.services.publish_now()
+    for file in city.data.glob("suyuan.sqlite*"):
+        file.unlink()
+    with city.running() as here:
+        assert "over 4 leaves that this log signed, and the database has 0" in str(here.services.fork)
+        # The device is not registered in what is left; it must not hear that it never was.
+        sent = here.visitor().post("/capture", data=here.parcel("F1").to_bytes(), content_type="application/json")
+        assert sent.status_code == 503
+        assert here.visitor().get("/checkpoint").status_code == 503
+
+
 def test_the_second_head_may_lie_on_another_disk(city: City) -> None:
     other = city.folder / "other disk"
     other.mkdir()
@@ -643,6 +777,13 @@ def test_a_policy_that_is_wrong_is_said_at_start(city: City, text: str, says: st
     with pytest.raises(SettingsError) as refused, city.running():
         raise AssertionError("started")
     assert says in str(refused.value)
+
+
+def test_serve_says_what_is_wrong_with_the_policy_in_one_line(city: City) -> None:
+    (city.data / "witnesses.policy").write_text("quorum nobody\n")
+    result = CliRunner().invoke(serve, ["--data", str(city.data), "--port", str(free_port())])
+    says = "policy, line 1: 'nobody': no earlier line defines a witness or group of this name"
+    assert (result.exit_code, result.output) == (1, f"Error: {city.data / 'witnesses.policy'}: {says}\n")
 
 
 def test_a_policy_that_names_this_log_is_taken(city: City) -> None:

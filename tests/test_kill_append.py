@@ -32,6 +32,7 @@ def kill_cycles(platform: Nursery, kind: Kind, folder: Path, cycles: int, seed: 
             else:
                 assert platform.wait_for("ready")["kind"] == "ready", platform.words()
                 watch.check()
+                watch.wait_for_a_receipt()
                 pause = chance.uniform(0, 0.06)
             threading.Event().wait(pause)
             platform.kill()
@@ -47,7 +48,7 @@ def kill_cycles(platform: Nursery, kind: Kind, folder: Path, cycles: int, seed: 
 @kinds
 def test_25_kills_lose_and_double_nothing(tmp_path: Path, kind: Kind) -> None:
     with nursery(tmp_path) as platform:
-        assert kill_cycles(platform, kind, tmp_path, 25, seed=25) > 0
+        assert kill_cycles(platform, kind, tmp_path, 25, seed=25) > 15
 
 
 @pytest.mark.long

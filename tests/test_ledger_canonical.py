@@ -7,8 +7,10 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -179,3 +181,25 @@ def test_any_bytes_are_read_or_refused_with_a_message(data: bytes) -> None:
         parse(data)
     except (ParseError, LimitError) as error:
         assert str(error)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**54), 2**54) | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON_VALUES)
+def test_the_fast_way_writes_what_the_library_writes(value: Any) -> None:
+    try:
+        wanted = rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError:
+        with pytest.raises(ParseError):
+            canonical(value)
+        return
+    assert canonical(value) == wanted
+
+
+@pytest.mark.parametrize("text", ["\x00\x1f\x7f\x80", '"\\/\b\f\n\r\t', "\u2028\u2029\ufeff", "𝄞é", "</script>"])
+def test_strings_are_escaped_as_the_standard_says(text: str) -> None:
+    assert canonical({"a": [text]}) == rfc8785.dumps({"a": [text]})

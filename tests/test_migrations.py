@@ -19,6 +19,8 @@ from trace.observe import Device
 from trace.store import witness_rows
 from trace.store.rows import Base
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 REFUSED = [
     (table, act)
     for table in ("leaf", "envelope", "checkpoint", "disclosure", "quarantine", "cosignature")
@@ -27,7 +29,7 @@ REFUSED = [
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, both_databases: str) -> Iterator[Database]:
     database = Database(settings(tmp_path).database)
     database.migrate()
     yield database
@@ -35,7 +37,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, both_databases: str) -> Iterator[World]:
     with running(tmp_path_factory.mktemp("world")) as world:
         farm = world.firm("farm")
         twin = replace(farm, device=Device(farm.key, farm.pseudonym, ORIGIN))
@@ -74,7 +76,12 @@ def test_every_primary_key_begins_with_the_platform(database: Database) -> None:
 
 def test_the_triggers_are_there_after_the_upgrade(database: Database) -> None:
     with database.engine.connect() as connection:
-        found = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+        catalogue = (
+            "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname NOT LIKE '%_truncate'"
+            if database.postgresql
+            else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        )
+        found = set(connection.scalars(text(catalogue)))
     issued = [(table, act) for table in ("issue_batch", "issued_serial") for act in ("UPDATE", "DELETE")]
     assert found == {f"{table}_no_{act.lower()}" for table, act in (*REFUSED, *issued)}
 
@@ -85,7 +92,7 @@ def test_the_ledger_is_append_only(world: World, table: str, act: str) -> None:
     with pytest.raises(IntegrityError) as error, world.services.writing() as session:
         session.execute(text(statement))
     but = " but erasing its text" if (table, act) == ("disclosure", "UPDATE") else ""
-    assert str(error.value.orig) == f"the ledger is append-only: no {act} on {table}{but}"
+    assert message(error.value) == f"the ledger is append-only: no {act} on {table}{but}"
     assert world.audit()[0] == []
 
 
@@ -93,17 +100,36 @@ def test_the_ledger_is_append_only(world: World, table: str, act: str) -> None:
 def test_erasing_a_disclosure_changes_nothing_else(world: World, twist: str) -> None:
     with pytest.raises(IntegrityError) as error, world.services.writing() as session:
         session.execute(text(f"UPDATE disclosure SET {twist}"))
-    assert str(error.value.orig) == "the ledger is append-only: no UPDATE on disclosure but erasing its text"
+    assert message(error.value) == "the ledger is append-only: no UPDATE on disclosure but erasing its text"
+
+
+@pytest.mark.parametrize("table", sorted({table for table, _ in REFUSED}))
+def test_a_ledger_table_is_not_emptied_at_a_stroke(world: World, table: str) -> None:
+    if not world.services.settings.postgresql:
+        pytest.skip("SQLite has no TRUNCATE")
+    with pytest.raises(IntegrityError) as error:
+        world.execute(f"TRUNCATE {table}")
+    assert message(error.value) == f"the ledger is append-only: no DELETE on {table}"
+
+
+def message(error: IntegrityError) -> str:
+    return str(error.orig).partition("\n")[0]
 
 
 def test_an_acknowledged_write_survives_a_power_cut(database: Database) -> None:
-    """What SQLite is told, as far as SQLite can promise it."""
+    """What the database is told, as far as it can promise it."""
+    if database.postgresql:
+        with database.engine.connect() as connection:
+            assert connection.scalar(text("SHOW synchronous_commit")) == "on"
+        return
     with database.engine.connect() as connection:
         told = [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
     assert told == ["wal", 2, 1]
 
 
 def test_the_file_is_a_whole_database(world: World) -> None:
+    if world.services.settings.postgresql:
+        pytest.skip("PostgreSQL has many files")
     with sqlite3.connect(world.services.settings.data / "suyuan.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

@@ -24,7 +24,6 @@ from build import (
     pseudonym,
     running,
 )
-from sqlalchemy import text
 
 from trace import query
 from trace.errors import NotFoundError, ParseError, UnavailableError
@@ -38,6 +37,8 @@ from trace.observe import ColdChain
 from trace.query import Asked, Product, RecentStep, Where
 from trace.store.master_rows import Party, Site, TradeItem
 from trace.supervision.verdict import VerdictCode
+
+pytestmark = pytest.mark.usefixtures("both_databases")
 
 CASE, PALLET = "095200000000001841", "095200000000001858"
 DAIRY = Party(pseudonym("plant"), "91990102MADEM1137G", "示例云桥晨光乳业", "Example Dairy", "990102", None)
@@ -360,10 +361,7 @@ def test_the_verifier_finds_nothing_wrong_with_a_package(world: World) -> None:
 
 def test_a_step_that_is_not_yet_signed_has_no_proof_yet(world: World) -> None:
     firm = world.firm("plant")
-    with world.services.writing() as session:
-        session.execute(
-            text("CREATE TRIGGER broken BEFORE INSERT ON checkpoint BEGIN SELECT RAISE(ABORT, 'disk'); END")
-        )
+    world.sabotage("INSERT", "checkpoint")
     world.scan(firm, item_code("A1"))
     tree = world.services.tree()
     with world.services.reading() as session, pytest.raises(UnavailableError) as error:

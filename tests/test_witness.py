@@ -63,10 +63,11 @@ class Branch:
 
     seed: int
     common: int = 3
+    leaves: int = 40
 
     def __post_init__(self) -> None:
         self.tree = Tree(
-            hashlib.sha256(b"%d/%d" % (n, self.seed if n >= self.common else 0)).digest() for n in range(40)
+            hashlib.sha256(b"%d/%d" % (n, self.seed if n >= self.common else 0)).digest() for n in range(self.leaves)
         )
 
     def note(self, size: int, key: PrivateKey = LOG, origin: str = ORIGIN) -> str:
@@ -92,7 +93,7 @@ def witnessing(folder: Path, name: str | None = NAME, logs: Logs = LOGS) -> Iter
 @contextmanager
 def served(witness: Witness) -> Iterator[str]:
     with WitnessServer(("127.0.0.1", 0), witness) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -555,19 +556,22 @@ class Running:
         assert ready["logs"] == [ORIGIN]
 
 
-def test_kill_9_at_any_moment_never_makes_it_cosign_two_roots(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cycles", [6, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+def test_kill_9_at_any_moment_never_makes_it_cosign_two_roots(tmp_path: Path, cycles: int) -> None:
     """Two branches are pushed without pause, the process is killed and started again in between."""
+    true, fork = Branch(1, leaves=cycles * 40), Branch(2, leaves=cycles * 40)
+    last_size = cycles * 40 - 1
     chance, folder, port = random.Random(7), tmp_path / "w", free_port()
     cosigned: dict[int, set[bytes]] = {}
     newest = 0
-    for _ in range(6):
+    for _ in range(cycles):
         running = Running(folder, port)
         stop = threading.Event()
 
         def push(branch: Branch, url: str, key: VerifierKey, stop: threading.Event = stop) -> None:
             old = 0
             with httpx.Client(timeout=20) as client:
-                while not stop.is_set() and old < 39:
+                while not stop.is_set() and old < last_size:
                     size = old + 1
                     try:
                         answer = client.post(f"{url}/add-checkpoint", content=branch.body(old, size))
@@ -581,10 +585,10 @@ def test_kill_9_at_any_moment_never_makes_it_cosign_two_roots(tmp_path: Path) ->
                     elif answer.headers["Content-Type"] == SIZE_MEDIA_TYPE:
                         old = int(answer.text)
 
-        threads = [threading.Thread(target=push, args=(branch, running.url, running.key)) for branch in (FORK, TRUE)]
+        threads = [threading.Thread(target=push, args=(branch, running.url, running.key)) for branch in (fork, true)]
         for thread in threads:
             thread.start()
-        goal = min(39, newest + chance.randrange(1, 8))
+        goal = min(last_size, newest + chance.randrange(1, 8))
         wait_until(lambda goal=goal: max(cosigned, default=0) >= goal, f"a cosignature over {goal} leaves")
         running.process.kill()
         stop.set()
@@ -598,7 +602,7 @@ def test_kill_9_at_any_moment_never_makes_it_cosign_two_roots(tmp_path: Path) ->
     head = Head.parse(Note.parse(note).text)
     assert head.size >= newest
     assert all(len(roots) == 1 for roots in cosigned.values())
-    branch = TRUE if head.root == TRUE.tree.root(head.size) else FORK
+    branch = true if head.root == true.tree.root(head.size) else fork
     assert all(roots == {branch.tree.root(size)} for size, roots in cosigned.items())
 
 

@@ -95,12 +95,14 @@ def capture_many(
     when it is not known whether they were recorded: send the same bytes again.
     """
     outcomes: list[Outcome | None] = [None] * len(data)
+    keys: dict[str, PublicKey] = {}
     opened: list[tuple[int, Parcel, Hop | Statement, Signed]] = []
     for n, each in enumerate(data):
         try:
             parcel = Parcel.from_bytes(each)
             payload = parse_payload(parcel.envelope)
-            key = _registered_key(session, platform, parcel, payload)
+            key = keys.get(parcel.envelope.key_id) or _registered_key(session, platform, parcel, payload)
+            keys[parcel.envelope.key_id] = key
         except TraceError as error:
             outcomes[n] = error
         else:

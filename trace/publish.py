@@ -224,19 +224,22 @@ def given_out(
 ) -> Checkpoint | None:
     """The checkpoint for readers, its note with the cosignatures that there are; None before the first.
 
-    The newest, if a quorum cosigned it. While it waits for its witnesses, the newest with a quorum before it. After
-    WAIT_FOR_WITNESSES_MS the newest as it is: a log whose witnesses are away goes on, and readers who demand the quorum
-    see that it is not there. `covering`: for a proof about these first leaves an older one with a quorum will do.
+    The newest, if a quorum cosigned it. While what is newer than the last with a quorum waits for its witnesses, that
+    one; after WAIT_FOR_WITNESSES_MS the newest as it is: a log whose witnesses are away goes on, and readers who demand
+    the quorum see that it is not there. `covering`: for a proof about these first leaves an older one with a quorum
+    will do.
     """
     newest = _cosigned(session, platform, ledger_rows.newest_checkpoint(session, platform, origin))
     if newest is None or policy is None or _has_quorum(session, platform, newest, policy):
         return newest
-    asked_ms = witness_rows.asked_ms(session, platform, newest.size)
-    waits = asked_ms is not None and to_ms(now) - asked_ms < WAIT_FOR_WITNESSES_MS
     before = _newest_with_quorum(session, platform, origin, policy)
-    if before is not None and (waits if covering is None else waits or before.size >= covering):
-        return before
-    return newest
+    if before is None:
+        return newest
+    # The first one behind it counts: on a busy log the newest is always fresh, also when no witness has answered for
+    # an hour.
+    asked_ms = witness_rows.asked_ms_after(session, platform, before.size)
+    waits = asked_ms is not None and to_ms(now) - asked_ms < WAIT_FOR_WITNESSES_MS
+    return before if waits or (covering is not None and before.size >= covering) else newest
 
 
 def _newest_with_quorum(session: Session, platform: int, origin: str, policy: Policy) -> Checkpoint | None:

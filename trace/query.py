@@ -30,7 +30,7 @@ from trace.ledger.payload import MAX_ITEMS
 from trace.ledger.policy import Policy
 from trace.publish import given_out
 from trace.store import ledger_rows, master_rows, trace_rows
-from trace.store.ledger_rows import StoredDisclosure, StoredLeaf
+from trace.store.ledger_rows import Gap, StoredDisclosure, StoredLeaf
 from trace.store.trace_rows import Correction, IndexedEvent, Item
 from trace.supervision.verdict import Facts, Verdict, judge
 from trace.times import from_ms
@@ -105,6 +105,8 @@ class Hop:
     """When it was declared to be an error, UTC; then no verdict counts it."""
     corrected_reason: str | None = None
     """CBV word: `did_not_occur`, `incorrect_data`."""
+    late: bool = False
+    """It came after a later payload of its device; `received_at` is true all the same."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,29 @@ class Story:
     def valid_hops(self) -> tuple[Hop, ...]:
         """Without those that were declared to be errors."""
         return tuple(hop for hop in self.hops if hop.corrected_at is None)
+
+
+@dataclass(frozen=True)
+class LateArrival:
+    """A payload that came after a later one of its device."""
+
+    seq: int
+    leaf_index: int
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class DeviceChain:
+    """How complete the chain of one device is."""
+
+    key_id: str
+    newest_seq: int
+    """0 when nothing came yet."""
+    recorded: int
+    gaps: tuple[Gap, ...]
+    """Numbers that were used and never came. What is behind the newest one nobody but the device can know."""
+    late: tuple[LateArrival, ...]
+    """In log order."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +277,23 @@ def proof(
             {"index": step.leaf_index, "subject": subjects[step.item_id].uri, "via": str(step.via)} for step in counted
         ],
     }
+
+
+def device_chain(session: Session, log: Log, key_id: str) -> DeviceChain:
+    """Gaps and late arrivals of a device's chain.
+
+    Raises: NotFoundError when no such key is registered.
+    """
+    if ledger_rows.key(session, log.platform, key_id) is None:
+        raise NotFoundError(f"key {key_id[:16]}…: not registered in this log")
+    newest, late, recorded = 0, [], 0
+    for seq, leaf_index, rcv_ms in ledger_rows.arrivals_of_device(session, log.platform, key_id):
+        recorded += 1
+        if seq < newest:
+            late.append(LateArrival(seq, leaf_index, from_ms(rcv_ms)))
+        newest = max(newest, seq)
+    gaps = ledger_rows.gaps_of_device(session, log.platform, key_id)
+    return DeviceChain(key_id, newest, recorded, tuple(gaps), tuple(late))
 
 
 def newest_checkpoint(session: Session, log: Log) -> Checkpoint | None:
@@ -517,6 +559,7 @@ def _hop(
         published=step.leaf_index < covered,
         corrected_at=None if correction is None else from_ms(correction.declared_ms),
         corrected_reason=None if correction is None else correction.reason,
+        late=event.late,
     )
 
 

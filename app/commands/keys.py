@@ -8,23 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 
+from app.commands.administer import administer, url_option
 from app.commands.options import data_option, settings_or_exit
-from app.database import AlreadyRunningError, Database
+from app.database import Database
 from app.key_admin import carry_out
-from app.services import load_secrets, open_services
-from app.settings import Settings, SettingsError
-from app.users import divide
-from trace.errors import TraceError
 from trace.register import RegisteredKey, registered_keys
-from trace.times import SystemClock, format_utc, from_ms
+from trace.times import format_utc, from_ms
 
-PATIENCE_S = 60
+ADDRESS = "/admin/keys"
 
-url_option = click.option(
-    "--url", default="http://127.0.0.1:8000", show_default=True, help="Address of the server, when one is running."
-)
 request_argument = click.argument("request", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 since_option = click.option(
     "--compromised-from",
@@ -68,7 +61,7 @@ def enrol(
         "issuer": issuer,
         "party": {member: value for member, value in party.items() if value is not None},
     }
-    click.echo(json.dumps(_carry_out(settings_or_exit(data), url, order)))
+    click.echo(json.dumps(administer(settings_or_exit(data), url, ADDRESS, order, carry_out)))
 
 
 @keys.command("rotate")
@@ -83,7 +76,7 @@ def rotate(data: Path | None, url: str, old: str, request: Path, compromised_fro
     When it was interrupted, the same command again finishes it.
     """
     order = {"do": "rotate", "old": old, "request": _text(request), "compromisedFrom": compromised_from}
-    click.echo(json.dumps(_carry_out(settings_or_exit(data), url, order)))
+    click.echo(json.dumps(administer(settings_or_exit(data), url, ADDRESS, order, carry_out)))
 
 
 @keys.command("revoke")
@@ -94,7 +87,7 @@ def rotate(data: Path | None, url: str, old: str, request: Path, compromised_fro
 def revoke(data: Path | None, url: str, key: str, compromised_from: int | None) -> None:
     """End KEY (its id, or 8 digits of it): what it signs is refused from now on."""
     order = {"do": "revoke", "key": key, "compromisedFrom": compromised_from}
-    click.echo(json.dumps(_carry_out(settings_or_exit(data), url, order)))
+    click.echo(json.dumps(administer(settings_or_exit(data), url, ADDRESS, order, carry_out)))
 
 
 @keys.command("list")
@@ -114,36 +107,6 @@ def list_keys(data: Path | None, as_json: bool) -> None:
         database.close()
     for each in every:
         click.echo(json.dumps(_members(each)) if as_json else _line(each))
-
-
-def _carry_out(settings: Settings, url: str, order: dict[str, Any]) -> dict[str, Any]:
-    try:
-        divide(settings)
-        with open_services(settings, SystemClock()) as services:
-            return carry_out(services, order)
-    except AlreadyRunningError:
-        return _post(settings, url, order)
-    except (TraceError, SettingsError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _post(settings: Settings, url: str, order: dict[str, Any]) -> dict[str, Any]:
-    headers = {
-        "Authorization": f"Bearer {load_secrets(settings.keys).admin_secret.hex()}",
-        "Accept": "application/json",
-    }
-    try:
-        answer = httpx.post(f"{url}/admin/keys", json=order, headers=headers, timeout=PATIENCE_S)
-    except httpx.HTTPError as error:
-        raise click.ClickException(f"{url}: {error or type(error).__name__}; is the server there? see --url") from error
-    if answer.status_code != 200:
-        try:
-            detail = str(answer.json()["detail"])
-        except (ValueError, KeyError, TypeError):
-            detail = f"status {answer.status_code}"
-        raise click.ClickException(detail)
-    told: dict[str, Any] = answer.json()
-    return told
 
 
 def _text(request: Path) -> str:

@@ -11,6 +11,7 @@ from granian.constants import Interfaces
 
 from app.commands.options import data_option, read_passphrase, require_free_port, settings_or_exit
 from app.database import AlreadyRunningError, Database, OperationalError, only_process
+from app.services import load_policy
 from app.settings import Settings, SettingsError
 from app.signing import platform_signer
 from app.users import divide
@@ -65,6 +66,11 @@ def serve(
         except AlreadyRunningError as error:
             raise click.ClickException(str(error)) from error
     count = (workers or os.cpu_count() or 1) if settings.postgresql else 1
+    try:
+        load_policy(settings)
+    except SettingsError as error:
+        # Said once here; the worker would say it with a traceback, at each of its restarts.
+        raise click.ClickException(str(error)) from error
     require_free_port(host, port)
     # The worker is a process of its own and reads its settings from the environment.
     os.environ["SUYUAN_DATA"] = str(settings.data)

@@ -10,7 +10,7 @@ import click
 
 from app.commands.options import data_option, settings_or_exit
 from app.database import OperationalError
-from app.services import open_services
+from app.services import open_services, spare_the_collector
 from app.settings import SettingsError
 from app.users import become_web_user, divide, web_user
 from trace.errors import TraceError
@@ -40,6 +40,7 @@ def work(data: Path | None) -> None:
         become_web_user(settings)
         # Where root is given up, the signer is the child of `serve`: from here it could not be started as its own user.
         with open_services(settings, SystemClock(), watched_signer=divided):
+            spare_the_collector()
             click.echo("integrating; Ctrl-C ends it")
             while not arrived:
                 time.sleep(0.2)

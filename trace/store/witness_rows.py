@@ -90,9 +90,10 @@ def add_asked(session: Session, platform: int, size: int, asked_ms: int) -> None
     session.add(CosigningRow(platform=platform, size=size, asked_ms=asked_ms))
 
 
-def asked_ms(session: Session, platform: int, size: int) -> int | None:
-    row = session.get(CosigningRow, (platform, size))
-    return None if row is None else row.asked_ms
+def asked_ms_after(session: Session, platform: int, size: int) -> int | None:
+    """When witnesses were asked about the first checkpoint beyond this size; None when they were about none."""
+    query = select(CosigningRow.asked_ms).where(CosigningRow.platform == platform, CosigningRow.size > size)
+    return session.scalar(query.order_by(CosigningRow.size).limit(1))
 
 
 def add_mirror(session: Session, platform: int, mirror: Mirror) -> None:
