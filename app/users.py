@@ -37,8 +37,8 @@ def divide(settings: Settings) -> None:
                 f"setting web_user {settings.web_user!r}: {closed} is closed to it; chmod o+rx {closed}"
             )
     compile_catalogues(CATALOGUES)  # the web user may not write into the checkout
-    # Root's, and sticky: the web user makes files here and cannot put its own folder in the place of the signer's.
-    give(settings.data, User(0, user.gid), 0o1771)
+    # Not sticky: where fs.protected_regular is 2, root's own commands could not open the web user's files in it.
+    give(settings.data, user, 0o711)
     settings.keys.mkdir(mode=0o700, exist_ok=True)
     give(settings.keys, user, 0o700)
     for folder in (settings.data, settings.keys):

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 from types import FrameType
@@ -58,6 +59,7 @@ def main(
         if os.geteuid() != 0:
             own = None  # whoever started it is the user already
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_own(folder, own)
         with only_signer(folder):
             if change is not None:
                 _give_away(folder, own)
@@ -119,6 +121,15 @@ def _change(folder: Path, change: str, given: Passphrase | None) -> None:
 
 def _any_sealed(folder: Path) -> bool:
     return any((folder / f"{role}.key").exists() and is_sealed(folder, role) for role in ROLES)
+
+
+def _require_own(folder: Path, own: User | None) -> None:
+    """The web user owns the folder around it: what it puts in this one's place is not taken for the signer's."""
+    state = folder.lstat()
+    if own is not None and not (stat.S_ISDIR(state.st_mode) and state.st_uid in (0, own.uid)):
+        raise click.ClickException(
+            f"{folder}: belongs to user {state.st_uid}, expected {own.uid}; somebody has put it there"
+        )
 
 
 def _give_away(folder: Path, own: User | None) -> None:

@@ -118,6 +118,7 @@ def test_settings_have_defaults_and_the_environment_is_above_the_file(tmp_path: 
 
 _HOST = "expected a host name, like suyuan.example.gov.cn"
 _URL = "expected a SQLAlchemy URL, like sqlite:////srv/suyuan/suyuan.sqlite or postgresql+psycopg://suyuan@db/suyuan"
+_USER = "expected a user of this machine other than root, like"
 _HEAD = "expected a file in a folder that is there, like /mnt/other/suyuan-head.note"
 _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
 
@@ -135,6 +136,10 @@ _MINUTES = "expected minutes east of UTC, -840 to 840, like 480"
             f"setting database 'postgresql': {_URL}",
         ),
         ("DATABASE", "", f"setting database '': {_URL}"),
+        ("SIGNER_USER", "root user", f"setting signer_user 'root user': {_USER} suyuan-signer or 1200"),
+        ("WEB_USER", "0", f"setting web_user '0': {_USER} suyuan or 1201"),
+        ("SIGNER_USER", "1200", "setting web_user: missing; a signer of its own needs signer_user and web_user"),
+        ("WEB_USER", "1201", "setting signer_user: missing; a signer of its own needs signer_user and web_user"),
         ("OPEN_ENTRIES", "yes", "setting open_entries 'yes': expected true or false"),
         ("SECOND_HEAD", "head.note", f"setting second_head 'head.note': {_HEAD}"),
         ("SECOND_HEAD", "/no such folder/head.note", f"setting second_head '/no such folder/head.note': {_HEAD}"),
@@ -150,6 +155,15 @@ def test_a_wrong_setting_is_named_with_its_value_and_an_example(
     with pytest.raises(SettingsError) as caught:
         read_settings({f"SUYUAN_{name}": value}, data=tmp_path)
     assert str(caught.value) == message
+
+
+def test_signer_and_server_are_two_users(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"SUYUAN_SIGNER_USER": "suyuan", "SUYUAN_WEB_USER": "suyuan"}, data=tmp_path)
+    assert str(caught.value) == "setting web_user 'suyuan': expected another user than signer_user"
+    (tmp_path / "suyuan.toml").write_text('signer_user = 1200\nweb_user = "1201:1202"\n')
+    told = read_settings({}, data=tmp_path)
+    assert (told.signer_user, told.web_user) == ("1200", "1201:1202")
 
 
 def test_a_folder_name_that_would_begin_the_options_of_a_url_is_refused(tmp_path: Path) -> None:

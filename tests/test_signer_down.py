@@ -354,7 +354,6 @@ def test_started_as_root_neither_process_is_root_and_the_web_process_cannot_read
             tries = (
                 "open(sys.argv[1] + '/signer/log.key')",
                 "os.listdir(sys.argv[1] + '/signer')",
-                "os.rename(sys.argv[1] + '/signer', sys.argv[1] + '/mine')",
                 "os.unlink(sys.argv[1] + '/run/signer.sock')",
                 "open('/proc/' + sys.argv[2] + '/mem', 'rb')",
                 "os.listdir('/proc/' + sys.argv[2] + '/fd')",
@@ -375,6 +374,18 @@ def test_started_as_root_neither_process_is_root_and_the_web_process_cannot_read
             assert server.scan("TWO") == 4
             wait_until(lambda: server.published() == 5, "a checkpoint by the next signer")
             assert status(server.signer(), "Uid") == {str(SIGNER_UID)}
+        # A folder that the web user puts in the signer's place is not taken for it.
+        real = told.signer_folder.rename(told.data / "away")
+        swapped = as_user(WEB_UID, prefix, "os.mkdir(sys.argv[1])", str(told.signer_folder))
+        assert swapped.returncode == 0, swapped.stderr
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "app", "signer", "--data", str(told.data)],
+            cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert f"belongs to user {WEB_UID}, expected {SIGNER_UID}; somebody has put it there" in done.stderr
+        told.signer_folder.rmdir()
+        real.rename(told.signer_folder)
         # Root's commands may look at it afterwards.
         done = subprocess.run(
             [sys.executable, "-m", "app", "audit", "--data", str(told.data)], cwd=ROOT, capture_output=True, text=True,
