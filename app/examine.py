@@ -15,9 +15,9 @@ from pathlib import Path
 from app.database import DamagedError, Database
 from app.settings import Settings
 from app.signing import PINNED, pinned
-from signer.client import SignerClient
-from signer.sockets import peer, short_name
 from trace.errors import TraceError
+from trace.signer.client import SignerClient
+from trace.signer.sockets import peer, short_name
 from trace.store import ledger_rows
 from trace.times import Clock, format_utc, from_ms
 

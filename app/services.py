@@ -21,7 +21,6 @@ from app.database import Database, only_process
 from app.settings import Settings, SettingsError
 from app.signing import SignerKeys, platform_signer, signer_keys
 from app.witnesses import Witnesses
-from signer.client import SignerClient
 from trace.capture import PlatformSigner
 from trace.errors import LedgerError, ParseError, UnavailableError
 from trace.ledger.checkpoint import verifier_key
@@ -31,6 +30,7 @@ from trace.ledger.policy import Policy
 from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
 from trace.query import Log
 from trace.register import register_key
+from trace.signer.client import SignerClient
 from trace.store import ledger_rows
 from trace.store.pending import PendingSequencer
 from trace.store.sequencer import Sequencer

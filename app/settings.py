@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from signer.users import is_user
+from trace.signer.users import is_user
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.settings import Settings
-from signer.child import SignerChild
-from signer.client import RemoteKey, SignerClient
-from signer.head import NOTHING
-from signer.wire import Identity
 from trace.errors import LedgerError, UnavailableError
 from trace.ledger.keys import SigningKey, fsync_folder
+from trace.signer.child import SignerChild
+from trace.signer.client import RemoteKey, SignerClient
+from trace.signer.head import NOTHING
+from trace.signer.wire import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class SignerKeys:
 
 
 def signer_args(settings: Settings) -> list[str]:
-    """Arguments of `python -m signer` for this platform."""
+    """Arguments of `python -m trace.signer` for this platform."""
     args = ["--folder", str(settings.signer_folder), "--socket", str(settings.signer_socket)]
     args += ["--origin", settings.origin]
     if settings.signer_user is not None and settings.web_user is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.settings import ROOT, Settings, SettingsError
 from app.translate import CATALOGUES, compile_catalogues
-from signer.users import User, become, close_memory, give, parse_user
+from trace.signer.users import User, become, close_memory, give, parse_user
 
 
 def web_user(settings: Settings) -> User | None:

@@ -24,13 +24,13 @@ from app.database import Database
 from app.services import Services, load_secrets, open_services
 from app.settings import Settings
 from app.signing import signer_keys
-from signer.client import SignerClient
 from tests.signing import signer_beside, signer_thread
 from trace.capture import capture
 from trace.ledger.envelope import Parcel
 from trace.ledger.keys import PrivateKey
 from trace.observe import Device, ReadPoint, observe_scan
 from trace.register import Party, Region, Site, TradeItem, add_master_data, register_key
+from trace.signer.client import SignerClient
 from trace.times import SetClock
 
 START = datetime(2026, 11, 20, 0, 0, tzinfo=UTC)

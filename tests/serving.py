@@ -68,7 +68,7 @@ class Serving:
         found: list[int] = []
 
         def look() -> bool:
-            found[:] = [pid for pid in children(self.process.popen.pid) if b"\0signer\0" in cmdline(pid)]
+            found[:] = [pid for pid in children(self.process.popen.pid) if b"\0trace.signer\0" in cmdline(pid)]
             return bool(found)
 
         wait_until(look, "a signer")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.settings import Settings
-from signer.client import answers
-from signer.key_files import open_ring
-from signer.server import SignerServer, only_signer
-from signer.signed_head import SignedHead
-from signer.sockets import listen
 from trace.ledger.keys import PrivateKey
+from trace.signer.client import answers
+from trace.signer.key_files import open_ring
+from trace.signer.server import SignerServer, only_signer
+from trace.signer.signed_head import SignedHead
+from trace.signer.sockets import listen
 
 
 @contextmanager

@@ -25,8 +25,6 @@ from app.services import Services, load_secrets, open_services
 from app.settings import SettingsError, read_settings
 from app.signing import signer_keys
 from app.witness import Witness, WitnessServer, open_witness
-from signer.client import SignerClient
-from signer.key_files import open_ring
 from tests.running import Process, free_port, wait_until
 from tests.served import HTML, ORIGIN, START, World, settings, world
 from tests.signing import signer_beside
@@ -42,6 +40,8 @@ from trace.ledger.witness import AddCheckpoint
 from trace.observe import Device
 from trace.publish import SecondHead, given_out
 from trace.register import register_key
+from trace.signer.client import SignerClient
+from trace.signer.key_files import open_ring
 from trace.store import ledger_rows, witness_rows
 from trace.times import SetClock, SystemClock
 

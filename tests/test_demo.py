@@ -69,7 +69,7 @@ def test_a_scan_is_recorded_while_the_signer_is_killed_and_started_again(tmp_pat
             (signer,) = (
                 pid
                 for pid in children(demo.process.popen.pid)
-                if b"-m\x00signer\x00" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                if b"-m\x00trace.signer\x00" in Path(f"/proc/{pid}/cmdline").read_bytes()
             )
             os.kill(signer, signal.SIGKILL)
             assert demo.scan(f"]d2010952000000003521{serial}")["leaf_index"] > 0

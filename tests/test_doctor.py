@@ -15,9 +15,9 @@ from app.__main__ import main
 from app.database import only_process
 from app.examine import Found, Weight, examine
 from app.settings import Settings
-from signer.key_files import Passphrase, protect
 from tests.build import START, item_code, running, settings
 from tests.signing import signer_thread
+from trace.signer.key_files import Passphrase, protect
 from trace.times import SetClock
 
 EXPECTED = ["keys", "signer", "files", "database", "clock", "lock", "space", "libzbar", "chromium"]

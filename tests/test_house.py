@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = ("app", "devices", "scanners", "signer", "trace")
+OURS = ("app", "devices", "scanners", "trace")
 
 # What the web process may know of the signer: how to start it and how to ask. Never what reads a private key.
-OF_THE_SIGNER = {"signer", *(f"signer.{name}" for name in ("child", "client", "head", "sockets", "users", "wire"))}
+OF_THE_SIGNER = {f"trace.signer.{name}" for name in ("child", "client", "head", "sockets", "users", "wire")}
 
 # Inside trace, each layer may import itself and the layers named (DESIGN section 3).
 _BASE = {"errors", "times"}
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "identifiers": _BASE,
     "epcis": _BASE | {"identifiers"},
     "ledger": _BASE,
+    "signer": _BASE | {"ledger"},
     "supervision": _BASE,
     "graph": _BASE | _FACTS,
     "observe": _BASE | _FACTS,
@@ -79,12 +80,7 @@ def test_arrows_between_packages_go_down() -> None:
                 continue
             allowed = (
                 (package == "app" and (top(module) == "trace" or module.startswith("scanners.camera")))
-                or (package == "app" and module in OF_THE_SIGNER)
                 or (package == "devices" and top(module) == "scanners")
-                or (
-                    package == "signer"
-                    and (module == "trace" or module.split(".")[1] in MAY_IMPORT["ledger"] | {"ledger"})
-                )
                 or (
                     package == "devices"
                     and (module == "trace" or module.split(".")[1] in MAY_IMPORT["observe"] | {"observe"})
@@ -136,14 +132,15 @@ def test_only_store_and_the_doors_name_sqlalchemy() -> None:
 
 def test_nobody_but_the_signer_reads_its_keys() -> None:
     """The walls above by reach: what the server imports from the signer imports none of these either."""
-    private = {"signer.key_files", "signer.server", "signer.rules", "signer.signed_head", "signer.__main__"}
-    for module in OF_THE_SIGNER - {"signer"}:
+    private = {f"trace.signer.{name}" for name in ("key_files", "server", "rules", "signed_head", "__main__")}
+    for module in OF_THE_SIGNER:
         path = ROOT / f"{module.replace('.', '/')}.py"
-        reached = {each for each in imports(path) if top(each) == "signer"}
+        reached = {each for each in imports(path) if each.startswith("trace.signer")}
         assert reached <= OF_THE_SIGNER - private, name_of(path)
     for path in modules():
-        if name_of(path).split(".")[0] != "signer":
-            assert not imports(path) & private, name_of(path)
+        if not name_of(path).startswith("trace.signer"):
+            used = {each for each in imports(path) if each.startswith("trace.signer")}
+            assert used <= OF_THE_SIGNER, name_of(path)
 
 
 def test_views_call_doors_and_no_rows() -> None:

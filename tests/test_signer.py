@@ -17,14 +17,6 @@ import pytest
 
 from app.settings import Settings
 from app.signing import signer_args
-from signer import server as server_module
-from signer import signed_head
-from signer.child import SignerChild
-from signer.client import RemoteKey, SignerClient, answers
-from signer.head import Head
-from signer.key_files import Passphrase, open_ring
-from signer.sockets import short_name
-from signer.wire import Answer, AskPublic, AskSignature, Outcome, frame, read_frame
 from tests.conftest import ROOT
 from tests.running import is_running, wait_until
 from tests.served import settings
@@ -35,6 +27,14 @@ from trace.ledger.disclosure import split
 from trace.ledger.encoding import b64u
 from trace.ledger.keys import PrivateKey, SigningKey
 from trace.ledger.payload import Attested, Signer
+from trace.signer import server as server_module
+from trace.signer import signed_head
+from trace.signer.child import SignerChild
+from trace.signer.client import RemoteKey, SignerClient, answers
+from trace.signer.head import Head
+from trace.signer.key_files import Passphrase, open_ring
+from trace.signer.sockets import short_name
+from trace.signer.wire import Answer, AskPublic, AskSignature, Outcome, frame, read_frame
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 EVENT = {"type": "ObjectEvent", "epcList": ["https://id.gs1.org/01/09520000000028/21/A1"], "action": "OBSERVE"}
@@ -392,7 +392,7 @@ def test_the_socket_and_the_keys_are_for_the_owner_alone(told: Settings) -> None
 
 def test_the_signer_ends_with_who_started_it(told: Settings) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom signer.child import SignerChild\n"
+        "import sys, time\nfrom pathlib import Path\nfrom trace.signer.child import SignerChild\n"
         "with SignerChild(sys.argv[2:], Path(sys.argv[1])) as child:\n"
         "    print(child.pid, flush=True)\n    time.sleep(600)\n"
     )
@@ -420,9 +420,9 @@ def test_two_signers_do_not_share_keys(running: Settings) -> None:
 
 
 def signer(told: Settings, *more: str, **options: object) -> "subprocess.CompletedProcess[str]":
-    """`python -m signer` until it ends."""
+    """`python -m trace.signer` until it ends."""
     return subprocess.run(
-        [sys.executable, "-m", "signer", *signer_args(told), *more],
+        [sys.executable, "-m", "trace.signer", *signer_args(told), *more],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -493,7 +493,7 @@ def test_a_signature_that_is_none_is_never_passed_on(running: Settings, client: 
 
 def test_the_signers_process_has_nothing_of_the_server_in_it() -> None:
     code = (
-        "import sys, signer.__main__\n"
+        "import sys, trace.signer.__main__\n"
         "print([name for name in sys.modules if name.split('.')[0] in "
         "('flask', 'sqlalchemy', 'alembic', 'granian', 'httpx', 'app', 'devices', 'scanners', 'http')])"
     )
@@ -529,7 +529,7 @@ def test_a_signer_of_somebody_else_is_used_and_replaced_when_it_is_gone(told: Se
 def test_a_server_that_was_killed_leaves_the_next_one_a_signer(told: Settings) -> None:
     """The old signer may still answer when the next server looks, and be gone a moment later."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom signer.child import SignerChild\n"
+        "import sys, time\nfrom pathlib import Path\nfrom trace.signer.child import SignerChild\n"
         "with SignerChild(sys.argv[2:], Path(sys.argv[1])):\n    print(flush=True)\n    time.sleep(600)\n"
     )
     for size in range(1, 4):

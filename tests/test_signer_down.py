@@ -16,10 +16,6 @@ from app.commands.options import read_passphrase
 from app.services import open_services
 from app.settings import Settings
 from app.signing import move_keys, pinned
-from signer.client import SignerClient, answers
-from signer.head import NOTHING
-from signer.signed_head import read
-from signer.users import parse_user
 from tests import served
 from tests.build import ORIGIN, START, World, item_code, pseudonym, settings
 from tests.conftest import ROOT, missing
@@ -29,6 +25,10 @@ from tests.signing import own_key, signer_thread
 from trace.audit import Audit
 from trace.errors import LedgerError, UnavailableError, ValidationError
 from trace.ledger.keys import PrivateKey
+from trace.signer.client import SignerClient, answers
+from trace.signer.head import NOTHING
+from trace.signer.signed_head import read
+from trace.signer.users import parse_user
 from trace.store import ledger_rows
 from trace.times import SetClock, SystemClock
 
@@ -153,7 +153,7 @@ def test_the_web_process_holds_no_private_key(apart: Apart) -> None:
         seen.add(id(each))
         assert not isinstance(each, PrivateKey)
         assert not (isinstance(each, bytes) and each in seeds)
-        if type(each).__module__.split(".")[0] in ("app", "trace", "signer"):
+        if type(each).__module__.split(".")[0] in ("app", "trace"):
             todo += list(getattr(each, "__dict__", {}).values())
         elif isinstance(each, list | tuple | set | frozenset):
             todo += list(each)
@@ -276,7 +276,7 @@ def test_serve_leaves_a_signer_alone_that_somebody_else_started(tmp_path: Path) 
     signer = Process(tmp_path / "signer.log", "app", "signer", "--data", str(data))
     signer.wait_for("ready")
     with Serving(data) as server:
-        assert [pid for pid in children(server.process.popen.pid) if b"\0signer\0" in cmdline(pid)] == []
+        assert [pid for pid in children(server.process.popen.pid) if b"\0trace.signer\0" in cmdline(pid)] == []
         server.scan("ONE")
         wait_until(lambda: server.published() == 4, "the checkpoint")
     assert is_running(signer.popen.pid)
@@ -364,7 +364,7 @@ def test_started_as_root_neither_process_is_root_and_the_web_process_cannot_read
                 done = as_user(WEB_UID, prefix, tried, str(told.data), str(pid))
                 assert "PermissionError: " in done.stderr, (tried, done.stderr)
             # It may ask, and a third user may not.
-            ask = "from pathlib import Path; from signer.client import answers as who\n"
+            ask = "from pathlib import Path; from trace.signer.client import answers as who\n"
             ask += "print(end=who(Path(sys.argv[1])).to_text())"
             assert as_user(WEB_UID, prefix, ask, str(told.signer_socket)).stdout == pinned(told).to_text()
             assert "'NoneType'" in as_user(STRANGER_UID, prefix, ask, str(told.signer_socket)).stderr

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from signer import key_files
-from signer.head import NOTHING, Head
-from signer.key_files import Passphrase, Ring, is_sealed, open_ring, protect
-from signer.signed_head import SignedHead
-from signer.wire import ROLES
 from trace.errors import LimitError, NotFoundError, ParseError, TraceError, ValidationError
 from trace.ledger.encoding import b64
+from trace.signer import key_files
+from trace.signer.head import NOTHING, Head
+from trace.signer.key_files import Passphrase, Ring, is_sealed, open_ring, protect
+from trace.signer.signed_head import SignedHead
+from trace.signer.wire import ROLES
 
 ORIGIN = "log.example"
 COST = (key_files.LOG2_N, key_files.R, key_files.P)

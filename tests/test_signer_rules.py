@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from signer.head import NOTHING, Head
-from signer.rules import check_checkpoint, check_payload
-from signer.wire import Answer, AskPublic, AskSignature, Identity, Outcome, frame, parse_request
 from trace.errors import LimitError, ParseError, TraceError, ValidationError
 from trace.ledger.canonical import canonical, parse_json
 from trace.ledger.checkpoint import sign_checkpoint
@@ -17,6 +14,9 @@ from trace.ledger.envelope import HOP_TYPE, STATEMENT_TYPE, Envelope, pae
 from trace.ledger.keys import PrivateKey
 from trace.ledger.leaf import CorrectLine
 from trace.ledger.payload import Attested, Signer
+from trace.signer.head import NOTHING, Head
+from trace.signer.rules import check_checkpoint, check_payload
+from trace.signer.wire import Answer, AskPublic, AskSignature, Identity, Outcome, frame, parse_request
 
 ORIGIN = "log.example"
 KEY, OTHER = PrivateKey(bytes(range(32))), PrivateKey(bytes(32))

@@ -287,6 +287,7 @@ class Audit:
             yield Finding(index, "columns seq, prev, rcv of the envelope do not repeat the leaf")
         if self._was_audited(index):
             self._devices.setdefault(leaf.device, {})[leaf.seq] = _Sent(index, envelope.payload_hash, leaf.prev)
+            self._newest[leaf.device] = max(leaf.seq, self._newest.get(leaf.device, 0))
             return
         payload = parse_payload(envelope)
         head = payload.head

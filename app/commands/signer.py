@@ -48,4 +48,4 @@ def signer(data: Path | None, passphrase_fd: int | None, passphrase_file: Path |
     # Another process with none of the server's code in it.
     os.environ["PYTHONPATH"] = str(ROOT)
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "signer", *args])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "trace.signer", *args])  # noqa: S606

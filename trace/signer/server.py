@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from signer.key_files import Ring
-from signer.rules import check_checkpoint, check_payload
-from signer.signed_head import SignedHead
-from signer.sockets import CONNECTIONS, peer
-from signer.wire import Answer, AskPublic, AskSignature, Outcome, frame, parse_request, read_frame
 from trace.errors import ConflictError, TraceError, UnavailableError
+from trace.signer.key_files import Ring
+from trace.signer.rules import check_checkpoint, check_payload
+from trace.signer.signed_head import SignedHead
+from trace.signer.sockets import CONNECTIONS, peer
+from trace.signer.wire import Answer, AskPublic, AskSignature, Outcome, frame, parse_request, read_frame
 
 logger = logging.getLogger(__name__)
 

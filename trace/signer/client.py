@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.sockets import short_name
-from signer.wire import Answer, AskPublic, AskSignature, Identity, Outcome, frame, read_frame
 from trace.errors import LedgerError, SignatureError, TraceError, UnavailableError
 from trace.ledger.keys import PublicKey
+from trace.signer.sockets import short_name
+from trace.signer.wire import Answer, AskPublic, AskSignature, Identity, Outcome, frame, read_frame
 
 logger = logging.getLogger(__name__)
 

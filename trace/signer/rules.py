@@ -5,11 +5,11 @@ log, the attestation key hops that say for whom, the authority key statements an
 names the very key and log.
 """
 
-from signer.head import Head
 from trace.errors import ParseError, ValidationError
 from trace.ledger.envelope import HOP_TYPE, STATEMENT_TYPE, Envelope, pae
 from trace.ledger.merkle import EMPTY_ROOT
 from trace.ledger.payload import Hop, parse_payload
+from trace.signer.head import Head
 
 
 def check_payload(role: str, key_id: str, origin: str, message: bytes) -> None:

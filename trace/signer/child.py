@@ -9,12 +9,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from signer.client import answers
 from trace.errors import UnavailableError
+from trace.signer.client import answers
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60
 """Opening sealed keys takes a second on a slow machine; more is a fault."""
 STOP_S = 8
@@ -25,7 +25,7 @@ PAUSES_S = (0.05, 0.2, 0.5, 1, 2, 5)
 
 
 class SignerChild:
-    """`python -m signer` with these arguments. `with` starts it and ends it.
+    """`python -m trace.signer` with these arguments. `with` starts it and ends it.
 
     A signer that answers already is used as long as it answers.
     """
@@ -72,7 +72,7 @@ class SignerChild:
             more, fds = ["--passphrase-fd", str(reading)], (reading,)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "signer", *self._args, "--parent", str(os.getpid()), *more],
+                [sys.executable, "-m", "trace.signer", *self._args, "--parent", str(os.getpid()), *more],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,

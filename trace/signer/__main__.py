@@ -1,4 +1,4 @@
-"""`python -m signer`: composition root of the signer. People run `./suyuan signer`, which knows the settings.
+"""`python -m trace.signer`: composition root of the signer. People run `./suyuan signer`, which knows the settings.
 
 Standard output is JSON lines for programs, standard error is for people.
 """
@@ -15,13 +15,13 @@ from types import FrameType
 
 import click
 
-from signer.key_files import Passphrase, is_sealed, open_ring, protect
-from signer.server import SignerServer, only_signer
-from signer.signed_head import SignedHead
-from signer.sockets import listen
-from signer.users import User, become, close_memory, end_with, give, parse_user
-from signer.wire import ROLES
 from trace.errors import TraceError
+from trace.signer.key_files import Passphrase, is_sealed, open_ring, protect
+from trace.signer.server import SignerServer, only_signer
+from trace.signer.signed_head import SignedHead
+from trace.signer.sockets import listen
+from trace.signer.users import User, become, close_memory, end_with, give, parse_user
+from trace.signer.wire import ROLES
 
 logger = logging.getLogger("signer")
 

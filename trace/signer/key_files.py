@@ -16,12 +16,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from signer import signed_head
-from signer.head import NOTHING
-from signer.wire import ROLES, Identity
 from trace.errors import NotFoundError, ParseError, ValidationError
 from trace.ledger.encoding import b64, from_b64
 from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.signer import signed_head
+from trace.signer.head import NOTHING
+from trace.signer.wire import ROLES, Identity
 
 CLEAR, SEALED = "suyuan-ed25519-seed", "suyuan-ed25519-sealed"
 LOG2_N, R, P = 17, 8, 1

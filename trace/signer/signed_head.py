@@ -14,9 +14,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from signer.head import Head
 from trace.errors import LimitError, NotFoundError, ParseError
 from trace.ledger.keys import fsync_folder
+from trace.signer.head import Head
 
 NAME = "signed-head"
 SLOT_BYTES = 512
