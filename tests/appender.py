@@ -181,10 +181,10 @@ def read_checkpoints(services: Services, kept: Path) -> None:
 
 
 def append(file: Path, value: Any) -> None:
-    """One line in one call: whole, even if the next instruction is never reached."""
+    """One line. It begins anew, because the one before it may have been cut off by a kill."""
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(fd, json.dumps(value).encode() + b"\n")
+        os.write(fd, b"\n" + json.dumps(value).encode() + b"\n")
     finally:
         os.close(fd)
 

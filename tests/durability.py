@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -264,9 +264,16 @@ class Witness:
             return []
         with file.open("rb") as opened:
             opened.seek(start)
-            lines = opened.read()
-        self._read[name] = start + len(lines)
-        return [json.loads(line) for line in lines.splitlines()]
+            data = opened.read()
+        whole = data[: data.rfind(b"\n") + 1]  # what is being written just now is for the next time
+        self._read[name] = start + len(whole)
+        return [value for line in whole.split(b"\n") for value in _told(line)]
+
+
+def _told(line: bytes) -> Iterator[Any]:
+    """What a line says: nothing when whoever wrote it was killed in the middle."""
+    with suppress(ValueError):
+        yield json.loads(line)
 
 
 def witness(kind: Kind, folder: Path, kept: Path) -> Witness:
