@@ -2,7 +2,7 @@
 
 They are the cases of tests/test_verify.py, forged from fixed seeds, so that each run writes the same bytes:
 
-    .venv/bin/python -m scripts.make_proof_vectors
+    PYTHONPATH=tests .venv/bin/python -m scripts.make_proof_vectors
 """
 
 import gzip

@@ -131,7 +131,8 @@ def test_the_browser_refuses_a_proof_with_one_byte_changed(demo: RunningDemo, ne
         elif part == "disclosure":
             entry["disclosures"][0] = flipped(entry["disclosures"][0])
         else:
-            package["checkpoint"] = package["checkpoint"].replace("\n6", "\n7", 1)
+            origin, size, rest = package["checkpoint"].split("\n", 2)
+            package["checkpoint"] = f"{origin}\n{int(size) + 1}\n{rest}"
         route.fulfill(body=json.dumps(package), content_type="application/json")
 
     page = new_page(PHONE)

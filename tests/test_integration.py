@@ -19,10 +19,9 @@ from trace.ledger.disclosure import split
 from trace.ledger.encoding import b64u
 from trace.ledger.envelope import Parcel
 from trace.ledger.leaf import Leaf
-from trace.ledger.payload import Hop, Signer
+from trace.ledger.payload import MAX_ITEMS, Hop, Signer
 from trace.observe import Device
 from trace.store import ledger_rows, pending
-from trace.store.index import MAX_LINES
 from trace.store.intake import Outcome, Receipt
 from trace.store.integrator import Integrator
 from trace.store.ledger_rows import Gap
@@ -103,7 +102,7 @@ def test_more_items_than_one_leaf_holds_go_on_in_the_next(tmp_path: Path) -> Non
     with running(tmp_path) as world:
         firm = world.firm("farm")
         with world.services.reading() as session:
-            whole = check(session, 1, ORIGIN, signed(firm, *(item_uri(f"A{n}") for n in range(MAX_LINES))))
+            whole = check(session, 1, ORIGIN, signed(firm, *(item_uri(f"A{n}") for n in range(MAX_ITEMS))))
             one_more = check(session, 1, ORIGIN, signed(firm, item_uri("B1"), item_uri("A0")))
         assert isinstance(whole.payload, Hop) and isinstance(one_more.payload, Hop)
         payload = replace(whole.payload, items=whole.payload.items + one_more.payload.items)
@@ -117,7 +116,7 @@ def test_more_items_than_one_leaf_holds_go_on_in_the_next(tmp_path: Path) -> Non
             leaves = ledger_rows.leaves_at(session, 1, [outcome.leaf_index, outcome.leaf_index + 1])
     parts = [Leaf.parse(leaf.record) for _, leaf in sorted(leaves.items())]
     assert [(leaf.part, leaf.parts, len(leaf.body)) for leaf in parts if isinstance(leaf.body, tuple)] == [
-        (1, 2, MAX_LINES),
+        (1, 2, MAX_ITEMS),
         (2, 2, 2),
     ]
     assert {leaf.envelope_leaf for leaf in leaves.values()} == {outcome.leaf_index}

@@ -12,7 +12,7 @@ const LEAF = RegExp(`^${NAME}/([a-z]+/v[0-9]+)\n(.*)\nrcv ${NUMBER}\nenv (${B64}
 const ITEM = RegExp(`^item ${B64} ${NUMBER} (?:- -|${NUMBER} ${B64})$`);
 // A witness may have any name without spaces and plus; the two exceptions are where languages differ on spaces.
 const ANY_NAME = "([^\\s+\\x85\\ufeff]+)", NOTE_LINE = RegExp(`^\u2014 ${ANY_NAME} ${B64}$`);
-const KEY = RegExp(`^${ANY_NAME}\\+([0-9a-f]{8})\\+${B64}$`);
+const VKEY = RegExp(`^${ANY_NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const LOG_KEY = RegExp(`^${NAME}\\+([0-9a-f]{8})\\+${B64}$`);
 const PUBLIC_MEMBER = /^\/(@context|type|eventID|eventTime|eventTimeZoneOffset|action|bizStep|disposition)(\/|$)/;
 const KEY_POINTER = RegExp("^/(case|parentID|(epcList|childEPCs|inputEPCList|outputEPCList)/[0-9]{1,5}" +
@@ -512,7 +512,7 @@ async function readPolicy(text) {
 }
 
 async function parseKey(text) {
-  const [, name, stated, blob] = KEY.exec(text) ?? refuse(`verifier key '${text}'`), key = fromB64(blob), [kind] = key;
+  const [, name, stated, blob] = VKEY.exec(text) ?? refuse(`verifier key '${text}'`), key = fromB64(blob), [kind] = key;
   same("key hash", stated, hex((await sha256(utf8(`${name}\n`), key)).slice(0, 4)));
   must(key.length === { 1: 33, 4: 33, 6: 1313, 255: key.length }[kind], `verifier key '${text}'`);
   must(key.length !== 33 || strictPoint(key.slice(1)), `verifier key '${text}': not strict`);

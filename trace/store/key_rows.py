@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from trace.store import ledger_rows
 from trace.store.rows import EnvelopeRow
 
 
@@ -27,16 +28,6 @@ def chains(session: Session, platform: int) -> dict[str, Chain]:
     )
     found = {}
     for key_id, recorded, newest in session.execute(query).all():
-        found[key_id] = Chain(recorded, newest, _gaps(session, platform, key_id) if newest > recorded else ())
+        gaps = ledger_rows.gaps_of_device(session, platform, key_id) if newest > recorded else []
+        found[key_id] = Chain(recorded, newest, tuple((gap.first, gap.last) for gap in gaps))
     return found
-
-
-def _gaps(session: Session, platform: int, key_id: str) -> tuple[tuple[int, int], ...]:
-    before = func.lag(EnvelopeRow.seq, 1, 0).over(order_by=EnvelopeRow.seq)
-    steps = (
-        select(EnvelopeRow.seq, before.label("before"))
-        .where(EnvelopeRow.platform == platform, EnvelopeRow.key_id == key_id)
-        .subquery()
-    )
-    query = select(steps.c.before + 1, steps.c.seq - 1).where(steps.c.seq > steps.c.before + 1).order_by(steps.c.seq)
-    return tuple((int(first), int(last)) for first, last in session.execute(query))
