@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from app.__main__ import main
 from app.commands.demo import OUR_FOLDERS, OURS
+from app.commands.serve import Bell
 from app.database import only_process
 from app.settings import DEFAULT_ORIGIN, Settings, SettingsError, read_settings
 from tests.conftest import ROOT
@@ -284,6 +286,28 @@ def test_a_port_in_use_is_one_line_and_changes_nothing(tmp_path: Path, busy_port
 def test_serve_on_a_folder_in_use_is_one_line(tmp_path: Path, port: int) -> None:
     with only_process(tmp_path):
         refused(run("serve", "--data", str(tmp_path), "--port", str(port)), f"{tmp_path} is in use by process ")
+
+
+def test_a_bell_may_be_rung_by_a_signal_while_it_is_rung() -> None:
+    """With a `threading.Event` in its place this hangs at once."""
+    bell, rung = Bell(), 0
+
+    def ring(*_: object) -> None:
+        nonlocal rung
+        rung += 1
+        bell.set()
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 1e-4, 1e-4)
+    try:
+        while rung < 200:
+            bell.set()
+            assert bell.wait(0)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    bell.clear()
+    assert not bell.is_set() and not bell.wait(0.01)
 
 
 def test_serve_on_an_address_of_somebody_else_is_one_line(tmp_path: Path, port: int) -> None:

@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import click
 from granian import Granian
@@ -103,6 +104,36 @@ def _migrate(settings: Settings) -> None:
         database.close()
 
 
+class Bell:
+    """What granian's signal handlers ring, in place of a `threading.Event`.
+
+    An event takes a lock, and a signal that comes while an earlier one is being handled waits for it for ever: a server
+    whose demo was killed stayed behind so. `SimpleQueue.put` may be called again inside itself.
+    """
+
+    def __init__(self) -> None:
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        self._rung.put(None)
+
+    def is_set(self) -> bool:
+        return not self._rung.empty()
+
+    def clear(self) -> None:
+        while self.is_set():
+            self._rung.get()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it is rung, or `timeout` seconds; it stays rung until `clear`."""
+        try:
+            self._rung.get(timeout=timeout)
+        except Empty:
+            return False
+        self.set()
+        return True
+
+
 def _serve(host: str, port: int, workers: int) -> bool:
     """Serve until a signal comes (False) or granian gives up (True)."""
     server = Granian(
@@ -118,6 +149,7 @@ def _serve(host: str, port: int, workers: int) -> bool:
         working_dir=ROOT,
         log_access=False,
     )
+    server.main_loop_interrupt = Bell()
     try:
         server.serve()
     except SystemExit as ended:
