@@ -7,7 +7,6 @@ The demo's story and the web application are both built on this, so that the sto
 
 import gc
 import logging
-import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -23,8 +22,9 @@ from app.signing import SignerKeys, platform_signer, signer_keys
 from app.witnesses import Witnesses
 from trace.capture import PlatformSigner
 from trace.errors import LedgerError, ParseError, UnavailableError
+from trace.files import replace_file
 from trace.ledger.checkpoint import verifier_key
-from trace.ledger.keys import SigningKey, fsync_folder
+from trace.ledger.keys import SigningKey
 from trace.ledger.merkle import Tree
 from trace.ledger.policy import Policy
 from trace.publish import FORKED, Publisher, SecondHead, wait_for_witnesses
@@ -323,13 +323,5 @@ def load_secrets(folder: Path) -> Secrets:
 def _secret(path: Path, length: int) -> str:
     """Random bytes in hex, made once and kept durably."""
     if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600)
-        with fresh.open("w", encoding="ascii") as file:
-            file.write(secrets.token_hex(length))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-        fsync_folder(path.parent)
+        replace_file(path, secrets.token_hex(length).encode("ascii"))
     return path.read_text(encoding="ascii").strip()

@@ -5,7 +5,6 @@ signer with other keys is found out. No private key is read here, ever.
 """
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 
 from app.settings import Settings
 from trace.errors import LedgerError, UnavailableError
-from trace.ledger.keys import SigningKey, fsync_folder
+from trace.files import fsync_folder, replace_file
+from trace.ledger.keys import SigningKey
 from trace.signer.child import SignerChild
 from trace.signer.client import RemoteKey, SignerClient
 from trace.signer.head import NOTHING
@@ -120,11 +120,4 @@ def _first_contact(client: SignerClient) -> Identity:
 
 
 def _pin(settings: Settings, told: Identity) -> None:
-    fresh = settings.keys / f"{PINNED}.new"
-    fresh.touch(mode=0o600)
-    with fresh.open("w", encoding="ascii") as file:
-        file.write(told.to_text())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(settings.keys / PINNED)
-    fsync_folder(settings.keys)
+    replace_file(settings.keys / PINNED, told.to_text().encode("ascii"))

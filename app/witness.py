@@ -24,9 +24,10 @@ from typing import Any
 
 from app.database import only_process
 from trace.errors import ParseError, TraceError
+from trace.files import fsync_folder
 from trace.ledger.checkpoint import Head
 from trace.ledger.cosignature import cosign, cosignatures
-from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.keys import PrivateKey
 from trace.ledger.note import Note, VerifierKey, cosigner_key
 from trace.ledger.witness import MAX_REQUEST_BYTES, NEVER, Answer, Logs, Seen, Submitted, read_request, refusal
 from trace.times import Clock, to_ms

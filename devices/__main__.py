@@ -28,15 +28,16 @@ from devices.reader_url import ReaderUrl
 from devices.settings import StationSettings
 from devices.show import shown
 from devices.station import Station
-from devices.stopping import stopped_by_signal
 from devices.uplink import http_client
 from scanners.registry import decoder as new_decoder
 from trace.errors import TraceError
+from trace.files import fsync_folder
 from trace.ledger.disclosure import split
 from trace.ledger.encoding import b64u, from_hex
 from trace.ledger.key_request import REQUESTED_ROLES, KeyRequest, make_request
-from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.keys import PrivateKey
 from trace.ledger.payload import Signer
+from trace.stopping import stopped_by_signal
 from trace.times import SystemClock
 
 FOLDER = click.Path(path_type=Path)

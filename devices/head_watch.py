@@ -6,7 +6,6 @@ Without the log's key nothing is looked at, and `seen` stays null.
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from trace.errors import TraceError
+from trace.files import replace_file
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, parse_verifier_key
-from trace.ledger.keys import fsync_folder
 from trace.ledger.payload import Seen
 
 logger = logging.getLogger(__name__)
@@ -99,12 +98,5 @@ class HeadWatch:
         return open_checkpoint(note, self._origin, self._key)
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    fsync_folder(path.resolve().parent)
+def _write(path: Path, note: str) -> None:
+    replace_file(path, note.encode("utf-8"), mode=0o666)

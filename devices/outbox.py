@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trace.errors import ConflictError, NotFoundError, ParseError
-from trace.ledger.keys import fsync_folder
+from trace.files import fsync_folder
 
 KEEP_RECORDED = 10_000
 

@@ -225,7 +225,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 SIGNALS_IN_SIGNALS = """
 import signal, sys
-from devices.stopping import stopped_by_signal
+from trace.stopping import stopped_by_signal
 
 stopped = stopped_by_signal()
 deep = 0

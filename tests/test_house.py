@@ -16,10 +16,12 @@ OURS = ("app", "devices", "scanners", "trace")
 OF_THE_SIGNER = {f"trace.signer.{name}" for name in ("child", "client", "head", "sockets", "users", "wire")}
 
 # Inside trace, each layer may import itself and the layers named (DESIGN section 3).
-_BASE = {"errors", "times"}
+_BASE = {"errors", "files", "stopping", "times"}
 _FACTS = {"identifiers", "epcis", "ledger", "supervision"}
 MAY_IMPORT = {
     "errors": set[str](),
+    "files": set[str](),
+    "stopping": set[str](),
     "times": {"errors"},
     "identifiers": _BASE,
     "epcis": _BASE | {"identifiers"},

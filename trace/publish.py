@@ -7,16 +7,16 @@ also kept in a second file, so that an older copy of the database is found out b
 """
 
 import logging
-import os
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from trace.errors import LedgerError, TraceError
+from trace.files import replace_file
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from trace.ledger.cosignature import Cosignature
-from trace.ledger.keys import PublicKey, SigningKey, fsync_folder
+from trace.ledger.keys import PublicKey, SigningKey
 from trace.ledger.leaf import record_hash
 from trace.ledger.merkle import Nodes, Tree
 from trace.ledger.note import Note, Signature
@@ -61,13 +61,7 @@ class SecondHead:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Durably, before the checkpoint is given out."""
-        fresh = self._file.with_name(self._file.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(checkpoint.note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self._file)
-        fsync_folder(self._file.parent)
+        replace_file(self._file, checkpoint.note.encode("utf-8"), mode=0o666)
 
     def __str__(self) -> str:
         return f"the second head file {self._file}"

@@ -5,7 +5,6 @@ After an audit without a finding the newest checkpoint is kept in `audited.check
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +18,8 @@ from app.services import load_secrets
 from app.signing import pinned
 from trace.audit import Audit, Finding
 from trace.errors import TraceError
+from trace.files import replace_file
 from trace.ledger.checkpoint import verifier_key
-from trace.ledger.keys import fsync_folder
 
 SHOWN = 50
 """Contradictions printed one a line; of the rest the leaves are named."""
@@ -137,14 +136,8 @@ def _resume(run: Audit, state: Path) -> None:
 
 
 def _keep(state: Path, note: str) -> None:
-    fresh = state.with_name(state.name + ".new")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(state)
-        fsync_folder(state.parent)
+        replace_file(state, note.encode("utf-8"), mode=0o666)
     except OSError as error:
         # The verdict stands; the next audit has more to do.
         click.echo(f"{state}: not kept for --since-last: {error.strerror}", err=True)

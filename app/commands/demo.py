@@ -30,6 +30,7 @@ from app.settings import Settings, SettingsError
 from app.users import divide
 from trace.errors import UnavailableError
 from trace.ledger.keys import PrivateKey
+from trace.stopping import stopped_by_signal
 from trace.times import SetClock, SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,17 +41,7 @@ OURS = ("demo.filled", *_BASE, "demo.new", "audited.checkpoint", *_HEAD)
 """Not `server.lock` and `signer/lock`: whoever deletes them lets a second one in."""
 _SECRETS = ("item.secret", "link.secret", "web.secret", "admin.secret", "authority.issuer", "platform.issuer")
 OUR_FOLDERS = {
-    "keys": (
-        "platform.pub",
-        "platform.pub.new",
-        *_SECRETS,
-        "item.new",
-        "link.new",
-        "web.new",
-        "admin.new",
-        "authority.new",
-        "platform.new",
-    ),
+    "keys": tuple(f"{name}{end}" for name in ("platform.pub", *_SECRETS) for end in ("", ".new")),
     "signer": tuple(
         f"{name}{end}"
         for name in ("authority.key", "attestation.key", "log.key", "signed-head")
@@ -104,14 +95,11 @@ def demo(data: Path | None, port: int, reset: bool) -> None:
     require_free_port("127.0.0.1", port)
     signs = _prepare(settings, reset)
     children = _Children(settings, port)
-    # No lock is taken in the handler: a second signal may arrive inside it.
-    arrived: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: arrived.append(number))
+    stopped = stopped_by_signal()
     try:
         children.start()
         _say_what_to_open(port, signs, settings.data)
-        while not arrived:
+        while not stopped():
             children.watch()
             time.sleep(0.2)
     finally:

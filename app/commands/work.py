@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from app.services import open_services, spare_the_collector
 from app.settings import SettingsError
 from app.users import become_web_user, divide, web_user
 from trace.errors import TraceError
+from trace.stopping import stopped_by_signal
 from trace.times import SystemClock
 
 
@@ -30,10 +30,7 @@ def work(data: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.umask(0o077)
-    # No lock is taken in the handler: a second signal may arrive inside it.
-    arrived: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: arrived.append(number))
+    stopped = stopped_by_signal()
     try:
         divide(settings)
         divided = web_user(settings) is not None
@@ -42,7 +39,7 @@ def work(data: Path | None) -> None:
         with open_services(settings, SystemClock(), watched_signer=divided):
             spare_the_collector()
             click.echo("integrating; Ctrl-C ends it")
-            while not arrived:
+            while not stopped():
                 time.sleep(0.2)
     except (TraceError, SettingsError, OperationalError) as error:
         raise click.ClickException(str(error)) from error

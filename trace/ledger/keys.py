@@ -22,6 +22,7 @@ from nacl.signing import SigningKey as _Ed25519
 from nacl.signing import VerifyKey
 
 from trace.errors import ParseError, SignatureError
+from trace.files import fsync_folder
 
 ROLES = ("authority", "enterprise", "device", "attestation")
 """What a registered key may do (docs/formats.md, section 2.2)."""
@@ -160,15 +161,6 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.key_id[:16]}…)"
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from trace.errors import NotFoundError, ParseError, ValidationError
+from trace.files import replace_file
 from trace.ledger.encoding import b64, from_b64
-from trace.ledger.keys import PrivateKey, fsync_folder
+from trace.ledger.keys import PrivateKey
 from trace.signer import signed_head
 from trace.signer.head import NOTHING
 from trace.signer.wire import ROLES, Identity
@@ -169,15 +170,7 @@ def _open(line: str, role: str, name: str, passphrase: Passphrase) -> PrivateKey
 
 
 def _write(folder: Path, role: str, line: str) -> None:
-    fresh = folder / f"{role}.key.new"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(fd, line.encode("ascii"))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.replace(_path(folder, role))
-    fsync_folder(folder)
+    replace_file(_path(folder, role), line.encode("ascii"))
 
 
 def _path(folder: Path, role: str) -> Path:

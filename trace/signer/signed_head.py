@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 
 from trace.errors import LimitError, NotFoundError, ParseError
-from trace.ledger.keys import fsync_folder
+from trace.files import replace_file
 from trace.signer.head import Head
 
 NAME = "signed-head"
@@ -57,15 +57,7 @@ class SignedHead:
 
 def write(folder: Path, origin: str, head: Head) -> None:
     """A file with this head in its first slot, durably, in the place of what was there. Raises: OSError."""
-    fresh = folder / f"{NAME}.new"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(fd, _slot(origin, head) + b"\n" * SLOT_BYTES)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.replace(folder / NAME)
-    fsync_folder(folder)
+    replace_file(folder / NAME, _slot(origin, head) + b"\n" * SLOT_BYTES)
 
 
 def read(path: Path, origin: str) -> tuple[Head, int | None]:
