@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from trace.epcis.events import EventView, view
 from trace.errors import NotFoundError, TraceError
-from trace.graph import Containment, Inside
+from trace.graph import Containment
 from trace.ledger.canonical import canonical
 from trace.ledger.checkpoint import Checkpoint, open_checkpoint, parse_verifier_key
 from trace.ledger.disclosure import Disclosure, case_content, item_uris, rebuild
@@ -138,9 +138,8 @@ class Audit:
     """Leaf index to the positions that have no disclosure."""
     _packed: list[tuple[int, EventView]] = field(default_factory=list)
     """Aggregations, in the order of the log."""
-    _before: frozenset[Inside] = frozenset()
-    """Containment as the index had it when this audit went on from an earlier one."""
     _inside: Containment = field(default_factory=Containment)
+    """As the index had it when this audit went on from an earlier one."""
     _made: set[tuple[int, str, bool]] = field(default_factory=set)
     """Leaf index, URI, whether it came out: of every transformation."""
     _untold: bool = False
@@ -188,8 +187,9 @@ class Audit:
                 self._tree.append(bytes(32))  # the place is taken; the root will not agree
                 continue
             # What the tree is built from is the record as stored, never the hash column.
-            self._tree.append(record_hash(stored.record))
-            if record_hash(stored.record) != stored.leaf_hash:
+            leaf_hash = record_hash(stored.record)
+            self._tree.append(leaf_hash)
+            if leaf_hash != stored.leaf_hash:
                 yield Finding(stored.index, "record does not give the stored leaf hash")
             try:
                 leaf = Leaf.parse(stored.record)
@@ -417,8 +417,10 @@ class Audit:
         self, index: int, leaf: Leaf, payload: Hop | Statement, stored: list[StoredDisclosure]
     ) -> Generator[Finding, None, tuple[Disclosure, ...] | None]:
         """Also returns the disclosures, or None when one is missing or bad."""
-        places = digests(payload)
-        items = items_of(payload)
+        wanted = digests(payload)
+        # Of a digest that stands twice, the first place.
+        places = {digest: place for place, digest in reversed(tuple(enumerate(wanted)))}
+        items = frozenset(items_of(payload))
         lines = leaf.body if isinstance(leaf.body, tuple) else ()
         whole: list[Disclosure] = []
         for each in stored:
@@ -432,22 +434,22 @@ class Audit:
                 yield Finding(index, f"disclosure {each.position}: {error}")
                 continue
             what = f"disclosure {each.position} ({disclosure.pointer[:60]})"
-            if disclosure.digest not in places:
+            place = places.get(disclosure.digest)
+            if place is None:
                 yield Finding(index, f"{what} belongs to no digest of the payload")
                 continue
             whole.append(disclosure)
-            place = places.index(disclosure.digest)
-            if (each.position, each.access) != (place, disclosure.access(frozenset(items))):
+            if (each.position, each.access) != (place, disclosure.access(items)):
                 yield Finding(index, f"{what}: columns position and access do not repeat the payload")
             if place < min(len(items), len(lines)) and lines[place].key != item_key(
                 self.item_secret, str(disclosure.value)
             ):
                 yield Finding(index, f"item line {place + 1} is not the item key of {str(disclosure.value)[:80]}")
-        gone = set(range(len(places))) - {each.position for each in stored}
+        gone = set(range(len(wanted))) - {each.position for each in stored}
         self.erased += len(gone)
         if gone:
             self._gone[index] = gone
-        return tuple(whole) if len(whole) == len(places) else None
+        return tuple(whole) if len(whole) == len(wanted) else None
 
     def _index(
         self, index: int, leaf: Leaf, hop: Hop, told: tuple[Disclosure, ...], late: bool, tables: _Stored
@@ -470,18 +472,13 @@ class Audit:
     def _learn_graph(self, index: int, event: EventView, items: frozenset[str]) -> None:
         if event.event_type == "AggregationEvent" and event.parent is not None:
             self._packed.append((index, event))
-            if event.action == "ADD":
-                self._inside.pack(event.parent, event.epcs, index)
-            elif event.action == "DELETE" and (event.epcs or not event.classes):
-                self._inside.unpack(event.parent, event.epcs, index)
         if event.event_type == "TransformationEvent":
             for uris, is_output in ((event.inputs, False), (event.outputs, True)):
                 self._made |= {(index, uri, is_output) for uri in uris if uri in items}
 
     def _take_graph(self, session: Session, size: int) -> None:
         """What the index says of the leaves before `size` is believed, or nothing behind them could be compared."""
-        self._before = trace_rows.all_stays(session, self.platform)
-        self._inside = Containment.before(size, self._before)
+        self._inside = Containment.before(size, trace_rows.all_stays(session, self.platform))
         self._made = {made for made in trace_rows.all_makings(session, self.platform) if made[0] < size}
 
     # ---- what concerns the whole log ------------------------------------------------------------
@@ -540,7 +537,10 @@ class Audit:
             return
         if any(self._was_audited(at) for at in self._corrected):
             return  # where things were without those events, only an audit of the whole log can tell
-        inside = self._without_errors().intervals()
+        for at, event in self._packed:
+            if at not in self._corrected:
+                self._inside.take(event, at)
+        inside = self._inside.intervals()
         self._made = {made for made in self._made if made[0] not in self._corrected}
         stored_inside = trace_rows.all_stays(session, self.platform)
         for stay in sorted(inside ^ stored_inside, key=lambda each: (each.from_leaf, each.child)):
@@ -551,19 +551,6 @@ class Audit:
         for made in sorted(self._made ^ stored_made):
             verb = "is missing" if made in self._made else "is what no event says"
             yield Finding(made[0], f"transformation row: {made[1]} as {'output' if made[2] else 'input'} {verb}")
-
-    def _without_errors(self) -> Containment:
-        if not self._corrected:
-            return self._inside
-        inside = Containment() if self.since is None else Containment.before(self.since.size, self._before)
-        for index, event in self._packed:
-            if index in self._corrected or event.parent is None:
-                continue
-            if event.action == "ADD":
-                inside.pack(event.parent, event.epcs, index)
-            elif event.action == "DELETE" and (event.epcs or not event.classes):
-                inside.unpack(event.parent, event.epcs, index)
-        return inside
 
     def _corrections(self, session: Session) -> Iterator[Finding]:
         said = trace_rows.corrections(session, self.platform)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trace.epcis.events import EventView
+
 MAX_DEPTH = 20
 """Levels of containers, and of transformations: deeper is a loop or an attack."""
 
@@ -88,6 +90,15 @@ class Containment:
             elif each.from_leaf < leaf:
                 made._open.setdefault(each.child, {})[each.parent] = each.from_leaf
         return made
+
+    def take(self, event: EventView, leaf: int) -> None:
+        """What an aggregation event of this leaf does; nothing when it only observes, or names amounts of lots."""
+        if event.parent is None:
+            return
+        if event.action == "ADD":
+            self.pack(event.parent, event.epcs, leaf)
+        elif event.action == "DELETE" and (event.epcs or not event.classes):
+            self.unpack(event.parent, event.epcs, leaf)
 
     def pack(self, parent: str, children: Iterable[str], leaf: int) -> None:
         for child in dict.fromkeys(children):

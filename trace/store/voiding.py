@@ -42,13 +42,7 @@ def void(session: Session, platform: int, leaf_index: int) -> None:
     parents = set(session.scalars(select(ContainmentRow.parent).where(of_children)))
     inside = Containment()
     for leaf, body in _aggregations(session, platform, children | parents):
-        event = view(json.loads(body))
-        if event.parent is None or event.action == "OBSERVE":
-            continue
-        if event.action == "ADD":
-            inside.pack(event.parent, event.epcs, leaf)
-        elif event.epcs or not event.classes:
-            inside.unpack(event.parent, event.epcs, leaf)
+        inside.take(view(json.loads(body)), leaf)
     named = {name for each in inside.intervals() for name in (each.child, each.parent)}
     query = select(ItemRow.uri, ItemRow.item_id).where(ItemRow.platform == platform, ItemRow.uri.in_(sorted(named)))
     ids: dict[str, int] = {uri: item_id for uri, item_id in session.execute(query)}  # noqa: C416  (rows are no pairs)
