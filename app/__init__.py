@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import Flask, Response
 from flask_wtf import CSRFProtect
 
-from app import decode_api, demo_views, key_api, ledger_api, problems, record_api, translate
+from app import admin_api, decode_api, demo_views, ledger_api, problems, translate
 from app.access import rules
 from app.access import views as access_views
 from app.enterprise import views as enterprise_views
@@ -48,13 +48,11 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(views.pages)
     app.register_blueprint(ledger_api.api)
     app.register_blueprint(decode_api.api)
-    app.register_blueprint(key_api.api)
-    app.register_blueprint(record_api.api)
+    app.register_blueprint(admin_api.api)
     # A parcel proves itself by its signature, a photo and a scan to decode change nothing: none needs a session.
     csrf.exempt(ledger_api.api)
     csrf.exempt(decode_api.api)
-    for each in (key_api.api, record_api.api):
-        csrf.exempt(each)  # has a secret of its own and no cookie
+    csrf.exempt(admin_api.api)  # has a secret of its own and no cookie
     csrf.exempt("app.public.views.search_photo")
     if services.settings.demo_state is not None:
         app.register_blueprint(demo_views.pages)

@@ -50,8 +50,8 @@ from trace.ledger.payload import Signer, parse_payload
 from trace.ledger.verify_primitives import included
 from trace.store.driver import Driver
 from trace.store.intake import Intake, Receipt
-from trace.store.integrator import Integrator
-from trace.store.sequencer import MAX_GROUP, Sequencer
+from trace.store.integrator import MAX_GROUP, Integrator
+from trace.store.sequencer import Sequencer
 from trace.store.writing import Rows
 from trace.times import SystemClock
 

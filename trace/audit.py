@@ -16,8 +16,7 @@ Reads only. Erased disclosures are no fault; they are counted, and what only the
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import astuple, dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -46,6 +45,7 @@ from trace.ledger.payload import (
 )
 from trace.store import ledger_rows, supervision_rows, trace_rows
 from trace.store.ledger_rows import StoredDisclosure, StoredEnvelope, StoredLeaf
+from trace.store.supervision_rows import CaseStepRecord
 from trace.store.trace_rows import IndexedEvent
 
 BATCH = 500
@@ -100,7 +100,7 @@ class _Stored:
     events: dict[int, IndexedEvent]
     bodies: dict[int, str]
     hops: dict[int, dict[str, int]]
-    cases: dict[int, tuple[Any, ...]]
+    cases: dict[int, CaseStepRecord]
 
 
 @dataclass
@@ -254,7 +254,7 @@ class Audit:
                 trace_rows.events_at(session, self.platform, indexes),
                 trace_rows.event_bodies(session, self.platform, indexes),
                 trace_rows.hops_at(session, self.platform, indexes),
-                supervision_rows.cases_at(session, self.platform, indexes),
+                supervision_rows.case_steps_at(session, self.platform, indexes),
             )
         )
         for stored, leaf in batch:
@@ -407,8 +407,9 @@ class Audit:
 
     def _case_row(self, index: int, step: CaseStep, told: tuple[Disclosure, ...], tables: _Stored) -> Iterator[Finding]:
         uri, public, internal = case_content(told)
-        said = (step.head.kind, uri, step.act, step.approved_by, public, internal)
-        if tables.cases.get(index) != said:
+        said = (index, step.head.kind, uri, step.act, step.approved_by, public, internal)
+        row = tables.cases.get(index)
+        if row is None or astuple(row) != said:
             yield Finding(index, "case row does not repeat the statement")
 
     # ---- what was told --------------------------------------------------------------------------

@@ -19,13 +19,12 @@ from trace.ledger.envelope import Parcel
 from trace.ledger.payload import parse_payload
 from trace.store import pending
 from trace.store.intake import Intake, Outcome
-from trace.store.integrator import Begin, Integrator
+from trace.store.integrator import MAX_GROUP, Begin, Integrator
 from trace.store.pending import Asked, Listen
 from trace.times import Clock
 
 logger = logging.getLogger(__name__)
 
-MAX_GROUP = 512
 REST_S = 1.0
 SWEEP_EVERY_S = 60
 

@@ -14,6 +14,12 @@ data_option = click.option(
     help="Folder of everything that is kept [default: $SUYUAN_DATA, or var in the checkout].",
 )
 
+passphrase_file_option = click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
+)
+
 
 def settings_or_exit(data: Path | None, **overrides: Any) -> Settings:
     """The settings, or one line that says what is wrong."""

@@ -10,7 +10,13 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from app.commands.options import data_option, read_passphrase, require_free_port, settings_or_exit
+from app.commands.options import (
+    data_option,
+    passphrase_file_option,
+    read_passphrase,
+    require_free_port,
+    settings_or_exit,
+)
 from app.database import AlreadyRunningError, Database, OperationalError, only_process
 from app.services import load_policy
 from app.settings import Settings, SettingsError
@@ -35,11 +41,7 @@ RESTART_PAUSE_S = 0.2
     "--workers", type=click.IntRange(1, 64), help="Worker processes, on PostgreSQL alone [default: one a core]."
 )
 @click.option("--passphrase-prompt", is_flag=True, help="Ask for the passphrase of the platform's keys.")
-@click.option(
-    "--passphrase-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
-)
+@passphrase_file_option
 def serve(
     data: Path | None,
     host: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from app.commands.options import data_option, settings_or_exit
+from app.commands.options import data_option, passphrase_file_option, settings_or_exit
 from app.settings import ROOT, SettingsError
 from app.signing import move_keys, signer_args
 from app.users import divide
@@ -16,11 +16,7 @@ from trace.errors import TraceError
 @click.command()
 @data_option
 @click.option("--passphrase-fd", type=click.IntRange(0), help="Descriptor from which the passphrase is read.")
-@click.option(
-    "--passphrase-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of mode 0600 that holds it, like a credential of systemd: %d/NAME.",
-)
+@passphrase_file_option
 @click.option("--protect", "change", flag_value="protect", help="Seal the keys with a new passphrase, and end.")
 @click.option("--unprotect", "change", flag_value="unprotect", help="Write the keys in the clear again, and end.")
 def signer(data: Path | None, passphrase_fd: int | None, passphrase_file: Path | None, change: str | None) -> None:

@@ -24,6 +24,9 @@ from trace.times import Clock, to_ms
 
 logger = logging.getLogger(__name__)
 
+MAX_GROUP = 512
+"""Parcels in one transaction: above this the commit costs nothing any more, and who waits waits longer."""
+
 Begin = Callable[[], AbstractContextManager[Session]]
 """Opens the write transaction: commits when the block ends, rolls back when it raises."""
 

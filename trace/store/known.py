@@ -44,7 +44,6 @@ class Item:
     hops: int
     last_leaf: int
     is_new: bool = False
-    is_moved: bool = False
 
 
 _ITEM = ("item_id", "uri", "gtin", "lot_item", "produced", "expiry", "hops", "last_leaf")

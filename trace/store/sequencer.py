@@ -14,13 +14,11 @@ from collections.abc import Callable, Sequence
 
 from trace.errors import UnavailableError
 from trace.store.intake import Intake, Outcome, Receipt
-from trace.store.integrator import Begin, Integrator
+from trace.store.integrator import MAX_GROUP, Begin, Integrator
 from trace.times import Clock
 
 GATHER_S = 0.002
 """How long a commit waits for clients that shared one of the last two: half of what a flush takes on a usual disk."""
-MAX_GROUP = 512
-"""Parcels in one transaction: above this the commit costs nothing any more, and who waits waits longer."""
 
 
 class _Job:

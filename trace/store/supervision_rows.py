@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trace.ledger.canonical import JsonObject
@@ -20,34 +20,13 @@ def blacklist_row(platform: int, entry: BlacklistEntry, leaf_index: int) -> tupl
     return (platform, *plain, leaf_index)
 
 
-def next_blacklist_entry(session: Session, platform: int) -> int:
-    """A number that no entry has."""
-    newest = session.scalar(select(func.max(BlacklistRow.entry_id)).where(BlacklistRow.platform == platform))
-    return int(newest or 0) + 1
-
-
-def cases_at(session: Session, platform: int, leaves: list[int]) -> dict[int, tuple[Any, ...]]:
-    """Kind, case, act, people, public and internal members of the steps at these leaves."""
-    query = select(CaseStepRow).where(CaseStepRow.platform == platform, CaseStepRow.leaf_index.in_(leaves))
-    return {
-        row.leaf_index: (
-            row.kind,
-            row.case_uri,
-            row.act,
-            tuple(row.approved_by.split("\n")),
-            json.loads(row.public),
-            json.loads(row.internal),
-        )
-        for row in session.scalars(query)
-    }
-
-
 @dataclass(frozen=True)
 class CaseStepRecord:
     """One act in a case."""
 
     leaf_index: int
     kind: str
+    case_uri: str
     act: str
     approved_by: tuple[str, ...]
     public: JsonObject
@@ -56,22 +35,26 @@ class CaseStepRecord:
 
 def case_steps(session: Session, platform: int, case_uri: str) -> list[CaseStepRecord]:
     """Steps of a case, oldest first."""
-    query = (
-        select(CaseStepRow)
-        .where(CaseStepRow.platform == platform, CaseStepRow.case_uri == case_uri)
-        .order_by(CaseStepRow.leaf_index)
+    query = select(CaseStepRow).where(CaseStepRow.platform == platform, CaseStepRow.case_uri == case_uri)
+    return [_step(row) for row in session.scalars(query.order_by(CaseStepRow.leaf_index))]
+
+
+def case_steps_at(session: Session, platform: int, leaves: list[int]) -> dict[int, CaseStepRecord]:
+    """The steps at these leaves, by leaf."""
+    query = select(CaseStepRow).where(CaseStepRow.platform == platform, CaseStepRow.leaf_index.in_(leaves))
+    return {row.leaf_index: _step(row) for row in session.scalars(query)}
+
+
+def _step(row: CaseStepRow) -> CaseStepRecord:
+    return CaseStepRecord(
+        row.leaf_index,
+        row.kind,
+        row.case_uri,
+        row.act,
+        tuple(row.approved_by.split("\n")),
+        json.loads(row.public),
+        json.loads(row.internal),
     )
-    return [
-        CaseStepRecord(
-            row.leaf_index,
-            row.kind,
-            row.act,
-            tuple(row.approved_by.split("\n")),
-            json.loads(row.public),
-            json.loads(row.internal),
-        )
-        for row in session.scalars(query)
-    ]
 
 
 def blacklist(session: Session, platform: int) -> list[BlacklistEntry]:

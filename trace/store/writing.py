@@ -41,7 +41,7 @@ class Rows:
     key_frozen: list[Row] = field(default_factory=list)
     """Milliseconds, platform, key id."""
     erased: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
-    """Leaf of the envelope and positions of its disclosures; carried out by `erasing`."""
+    """Leaf of the envelope and positions of its disclosures; carried out by `voiding`."""
     correction: list[Row] = field(default_factory=list)
     corrected: list[int] = field(default_factory=list)
     """Leaves of events that were errors; what they left in the index is voided by `voiding`."""
