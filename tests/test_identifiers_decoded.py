@@ -148,6 +148,25 @@ def test_encode_is_the_inverse_of_decode() -> None:
     assert run("encode", given=told.stdout).stdout == scans
 
 
+def test_encode_gives_back_the_symbols_whose_number_is_no_ai() -> None:
+    """EAN/UPC, one with a 2D component, ITF-14, one of a shop; and the link of a plain QR Code."""
+    scans = (
+        b"]E06901234567892\n]E06901234567892|]e010LOT7\n]E00012345678905\n]E496385074\n]I116901234567899\n"
+        b"]E02000001234563\n]Q1https://id.gs1.org/01/06901234567892/10/A\n"
+    )
+    told = run("decode", given=scans)
+    assert run("encode", given=told.stdout).stdout == scans
+
+
+@pytest.mark.parametrize("scan", [b"]C081234567890123456789\n", b"]E3690123456789205\n"])
+def test_encode_says_what_it_cannot_write_again(scan: bytes) -> None:
+    told = run("decode", given=scan).stdout
+    assert json.loads(told)["ok"]
+    done = run("encode", given=told, code=1)
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"Error: line 1: ]" + scan[1:3] + b": expected a ")
+
+
 def test_compressed_links_say_the_same_when_read_again() -> None:
     scan = b"]d201095200000000351729123110LOT7\x1d21ABC\n"
     told = run("decode", given=scan).stdout

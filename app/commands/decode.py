@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from trace.errors import TraceError, ValidationError
-from trace.identifiers.aim import symbology
+from trace.identifiers.aim import Reading, symbology
 from trace.identifiers.decoded import decode_epc, decode_text
 from trace.identifiers.digital_link import DigitalLink, to_uri
 from trace.identifiers.dl_compression import compress
@@ -18,8 +18,11 @@ from trace.identifiers.epc_urn import EpcUrn, Gs1EpcKey
 from trace.identifiers.gs1_keys import elements_of
 from trace.identifiers.identify import text_of
 from trace.identifiers.prefix_lengths import PrefixLengths
+from trace.identifiers.scan_data import Symbol, write_scan_data
 from trace.identifiers.uris import keys_of
 from trace.times import Clock, SystemClock
+
+_EAN_UPC = {"]E0": Symbol.EAN_13, "]E4": Symbol.EAN_8}
 
 
 def _knowing_prefixes(command: Callable[..., None]) -> Callable[..., None]:
@@ -95,7 +98,8 @@ def encode(
 ) -> None:
     """Read one object of `decode` a line and print what carries it.
 
-    Needed are `ais` (a list of [AI, value]) and, for the form scan, `symbology`. The form epc takes `epc_tag` or `epc`
+    Needed are `ais` (a list of [AI, value]) and, for the form scan, `symbology`; of EAN, UPC and ITF-14 also `keys`. A
+    symbol of plain text is written with the Digital Link of its `ais`. The form epc takes `epc_tag` or `epc`
     as they are; of `ais` alone it needs the length of the company prefix (--company-prefix, --prefixes) or a scheme of
     TDS 2, like sgtin+, which also takes the other AIs along. A line that cannot be written ends the run with its number
     and the reason.
@@ -107,7 +111,7 @@ def encode(
             if form == "epc":
                 click.echo(_tag(told, lengths, scheme, filter_value, hostname).hex().upper())
                 continue
-            click.echo(_written(form, ElementString(_elements(told)), told.get("symbology")))
+            click.echo(_scan(told) if form == "scan" else _written(form, ElementString(_elements(told))))
         except KeyError as error:
             raise click.ClickException(f"line {number}: the object has no {error}") from error
         except (TraceError, ValueError, TypeError) as error:
@@ -160,16 +164,42 @@ def _elements(told: dict[str, Any]) -> tuple[Element, ...]:
     return ElementString.parse_bracketed(elements.bracketed()).elements
 
 
-def _written(form: str, elements: ElementString, identifier: Any) -> str:
+def _scan(told: dict[str, Any]) -> str:
+    """What a reader sends for the symbol that was read. Raises: TraceError, KeyError."""
+    symbol = symbology(str(told.get("symbology") or "]d2"))
+    if symbol.reading is Reading.ELEMENT_STRING:
+        return symbol.identifier + ElementString(_elements(told)).raw()
+    if symbol.reading is Reading.GTIN:
+        return _gtin_scan(symbol.identifier, told)
+    if symbol.reading is Reading.PLAIN and told["ais"]:
+        # The Digital Link in its one spelling: of the text of such a symbol the object keeps what it says.
+        return symbol.identifier + to_uri(ElementString(_elements(told)))
+    raise ValidationError(f"{symbol.identifier}: expected a symbol of GS1 data; the text of another is not kept")
+
+
+def _gtin_scan(identifier: str, told: dict[str, Any]) -> str:
+    """An EAN/UPC or ITF-14 symbol, whose number is no AI; `ais` are those of the 2D component above it."""
+    numbers = {key["kind"]: key["path"].rpartition("/")[2] for key in told["keys"]}
+    if "in-store" in numbers:
+        return identifier + numbers["in-store"]
+    if "gtin" not in numbers:
+        raise ValidationError(f"{identifier}: expected a GTIN among the keys")
+    if identifier == "]I1":
+        return identifier + numbers["gtin"]
+    # The GTIN goes first through the parser: what the component says is said of it.
+    number, *above = _elements({"ais": [["01", numbers["gtin"]], *told["ais"]]})
+    component = ElementString(tuple(above)) if above else None
+    return write_scan_data(_EAN_UPC[identifier], ElementString((number,)), component)
+
+
+def _written(form: str, elements: ElementString) -> str:
     if form == "bracketed":
         return elements.bracketed()
     if form == "link":
         return to_uri(elements)
     if form == "compressed":
         return compress(DigitalLink.parse(to_uri(elements)))
-    if form == "raw":
-        return FNC1 + elements.raw()
-    return symbology(str(identifier or "]d2")).identifier + elements.raw()
+    return FNC1 + elements.raw()
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -41,9 +41,9 @@ def serials(data: Path | None, uscc: str, count: int, gtin: str, sign: bool) -> 
         items = issue_serials(session, platform, Gtin.parse(gtin), count, party, SystemClock().now())
         return [uri_of(item, "") for item in items]
 
-    links = _issued(data, uscc, take)
+    # The key first: numbers that are taken and cannot be printed are lost for ever.
     key = load_secrets(settings_or_exit(data).keys).link_secret if sign else None
-    for link in links:
+    for link in _issued(data, uscc, take):
         click.echo(link if key is None else sign_link(link, key))
 
 
