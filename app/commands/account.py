@@ -1,15 +1,12 @@
 """`account`: who may sign in. There is no default account; passwords are made here and shown once."""
 
-import os
 from pathlib import Path
 
 import click
 
 from app.access.accounts import ROLES, Account, accounts, add_account, set_password
 from app.access.passwords import random_password
-from app.commands.options import data_option, settings_or_exit
-from app.database import Database
-from app.settings import Settings
+from app.commands.options import data_option, opened, settings_or_exit
 from trace.errors import ConflictError, ValidationError
 from trace.register import party_by_uscc
 
@@ -17,14 +14,6 @@ from trace.register import party_by_uscc
 @click.group()
 def account() -> None:
     """Make or list sign-in accounts."""
-
-
-def _database(settings: Settings) -> Database:
-    os.umask(0o077)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
-    database.migrate()
-    return database
 
 
 @account.command("add")
@@ -35,10 +24,9 @@ def _database(settings: Settings) -> Database:
 def add(data: Path | None, name: str, role: str, uscc: str | None) -> None:
     """Make an account and print its random password once."""
     settings = settings_or_exit(data)
-    database = _database(settings)
     password = random_password()
     try:
-        with database.writing() as session:
+        with opened(settings) as database, database.writing() as session:
             party = None if uscc is None else party_by_uscc(session, settings.platform, uscc)
             if role == "operator" and party is None:
                 raise click.ClickException(f"--uscc {uscc or ''}: expected the code of a registered enterprise")
@@ -46,8 +34,6 @@ def add(data: Path | None, name: str, role: str, uscc: str | None) -> None:
             add_account(session, settings.platform, Account(name, role, pseudonym, None, name, name), password)
     except (ConflictError, ValidationError) as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        database.close()
     click.echo(f"{name}  {password}")
 
 
@@ -57,14 +43,10 @@ def add(data: Path | None, name: str, role: str, uscc: str | None) -> None:
 def password(data: Path | None, name: str) -> None:
     """Give an account a new random password, and end its sessions."""
     settings = settings_or_exit(data)
-    database = _database(settings)
     fresh = random_password()
-    try:
-        with database.writing() as session:
-            if not set_password(session, settings.platform, name, fresh):
-                raise click.ClickException(f"account {name!r}: there is none")
-    finally:
-        database.close()
+    with opened(settings) as database, database.writing() as session:
+        if not set_password(session, settings.platform, name, fresh):
+            raise click.ClickException(f"account {name!r}: there is none")
     click.echo(f"{name}  {fresh}")
 
 
@@ -73,10 +55,6 @@ def password(data: Path | None, name: str) -> None:
 def list_accounts(data: Path | None) -> None:
     """List the accounts."""
     settings = settings_or_exit(data)
-    database = _database(settings)
-    try:
-        with database.reading() as session:
-            for each in accounts(session, settings.platform):
-                click.echo(f"{each.name}\t{each.role}")
-    finally:
-        database.close()
+    with opened(settings) as database, database.reading() as session:
+        for each in accounts(session, settings.platform):
+            click.echo(f"{each.name}\t{each.role}")

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from app import symbols
-from app.commands.options import data_option, settings_or_exit
-from app.database import Database
+from app.commands.options import data_option, opened, settings_or_exit
 from app.services import load_secrets
+from app.settings import Settings
 from trace.errors import TraceError
 from trace.identifiers.element_string import ElementString
 from trace.identifiers.gs1_keys import Gtin
@@ -36,14 +36,15 @@ def issue() -> None:
 @click.option("--sign", is_flag=True, help="Add the mark that tells an issued link from an invented one.")
 def serials(data: Path | None, uscc: str, count: int, gtin: str, sign: bool) -> None:
     """Random, unguessable serial numbers of a trade item, one Digital Link a line."""
+    settings = settings_or_exit(data)
 
     def take(session: Any, platform: int, party: str) -> list[str]:
         items = issue_serials(session, platform, Gtin.parse(gtin), count, party, SystemClock().now())
         return [uri_of(item, "") for item in items]
 
     # The key first: numbers that are taken and cannot be printed are lost for ever.
-    key = load_secrets(settings_or_exit(data).keys).link_secret if sign else None
-    for link in _issued(data, uscc, take):
+    key = load_secrets(settings.keys).link_secret if sign else None
+    for link in _issued(settings, uscc, take):
         click.echo(link if key is None else sign_link(link, key))
 
 
@@ -54,11 +55,12 @@ def serials(data: Path | None, uscc: str, count: int, gtin: str, sign: bool) -> 
 @click.option("--prefix", required=True, help="GS1 company prefix; its counter has no gaps.")
 def sscc(data: Path | None, uscc: str, count: int, prefix: str) -> None:
     """The next SSCCs of a company prefix, one a line."""
+    settings = settings_or_exit(data)
 
     def take(session: Any, platform: int, party: str) -> list[str]:
         return [str(each) for each in issue_ssccs(session, platform, prefix, count, party, SystemClock().now())]
 
-    click.echo("\n".join(_issued(data, uscc, take)))
+    click.echo("\n".join(_issued(settings, uscc, take)))
 
 
 @issue.command("lot")
@@ -75,25 +77,19 @@ def lot(data: Path | None, uscc: str, gtin: str, line: str) -> None:
         day = settings.local(now).date()
         return [str(issue_lot(session, platform, Gtin.parse(gtin), day, line, party, now))]
 
-    click.echo("\n".join(_issued(data, uscc, take)))
+    click.echo("\n".join(_issued(settings, uscc, take)))
 
 
-def _issued(data: Path | None, uscc: str, take: Callable[[Any, int, str], list[str]]) -> list[str]:
+def _issued(settings: Settings, uscc: str, take: Callable[[Any, int, str], list[str]]) -> list[str]:
     """What `take` gives, after the commit: a code is printed only when it is certain that nobody else has it."""
-    settings = settings_or_exit(data)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
     try:
-        database.migrate()
-        with database.writing() as session:
+        with opened(settings) as database, database.writing() as session:
             party = party_by_uscc(session, settings.platform, uscc)
             if party is None:
                 raise click.ClickException(f"--uscc {uscc}: expected the code of a registered enterprise")
             return take(session, settings.platform, party.pseudonym)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        database.close()
 
 
 @click.command()

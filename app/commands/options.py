@@ -1,11 +1,15 @@
 """What commands have in common."""
 
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from app.database import Database
 from app.settings import Settings, SettingsError, read_settings
 
 data_option = click.option(
@@ -27,6 +31,19 @@ def settings_or_exit(data: Path | None, **overrides: Any) -> Settings:
         return read_settings(data=data, **overrides)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """The platform's database at its newest version, for the time of the block; made for its owner alone."""
+    os.umask(0o077)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.close()
 
 
 def read_passphrase(prompt: bool, file: Path | None) -> bytes | None:
