@@ -70,6 +70,7 @@ class Worker:
         """Finish the group at hand, then end; what waits waits for the next worker."""
         if self._thread is not None:
             self._stopping.set()
+            pending.wake(self._begin, pending.ASKED)
             self._thread.join()
             self._thread = None
 

@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select, text
@@ -78,6 +78,7 @@ class PendingSequencer:
     def stop(self) -> None:
         if self._thread is not None:
             self._stopping = True
+            wake(self._begin, DECIDED)
             self._thread.join()
             self._thread = None
 
@@ -222,6 +223,12 @@ def sweep(session: Session, platform: int, now_us: int) -> int:
 def notify(session: Session, channel: str) -> None:
     """Wake whoever listens, when this transaction commits."""
     session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+
+
+def wake(begin: Begin, channel: str) -> None:
+    """Wake whoever listens, now, if the database answers: who does not hear it looks by himself soon."""
+    with suppress(SQLAlchemyError, OSError), begin() as session:
+        notify(session, channel)
 
 
 def outcome_to_json(outcome: Outcome) -> str:
