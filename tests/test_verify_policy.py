@@ -346,7 +346,8 @@ def test_the_command_says_what_a_proof_without_a_policy_leaves_open(tmp_path: Pa
     proof.write_text(json.dumps(by(CITY)), encoding="utf-8")
     result = CliRunner().invoke(verify, [str(proof)])
     assert result.exit_code == 0
-    assert result.output.rstrip().endswith("that everybody is shown this same log: demand witnesses with --policy.")
+    assert "that everybody is shown this same log (demand witnesses with --policy);\n" in result.output
+    assert result.output.rstrip().endswith("that no later hop is kept back.")
     assert CliRunner().invoke(verify, [str(proof), "--policy", "no-such-file"]).exit_code == 2
 
 

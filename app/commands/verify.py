@@ -36,8 +36,9 @@ WORDS = {
         "  that the pack holds what its code says;\n"
         "  that the log's item keys belong to these codes (the operator's word, until version 2);\n"
         "  that the containers, lots and inputs shown belong to this thing;\n"
+        "{one_log}"
         "  that no later hop is kept back.",
-        "one log": "  that everybody is shown this same log: demand witnesses with --policy.",
+        "one log": "  that everybody is shown this same log (demand witnesses with --policy);\n",
     },
     "zh": {
         "valid": "有效。能核对的全部成立。",
@@ -58,8 +59,9 @@ WORDS = {
         "  包装内的东西与编码相符；\n"
         "  账本的物品键属于这些编码（第 2 版之前以运营方所述为准）；\n"
         "  所示的容器、批次和投入物属于此物；\n"
+        "{one_log}"
         "  没有扣下更晚的环节。",
-        "one log": "  人人看到的是同一账本：请用 --policy 要求见证方会签。",
+        "one log": "  人人看到的是同一账本（请用 --policy 要求见证方会签）；\n",
     },
 }
 
@@ -114,9 +116,7 @@ def _in_words(report: Report, words: dict[str, str], own_key: bool, witnessed: b
         lines += ["", words["summary"].format(**told)]
         if own_key:
             lines += ["", words["own key"].format(**told)]
-    lines += ["", words["not proven"]]
-    if not witnessed:
-        lines.append(words["one log"])
+    lines += ["", words["not proven"].format(one_log="" if witnessed else words["one log"])]
     return "\n".join(lines)
 
 
