@@ -568,6 +568,11 @@ def _one_twice(firm: Firm) -> Parcel:
     return _signed(firm, cut, [*cut.disclosures, cut.disclosures[0]])
 
 
+def _digest_in_two_places(firm: Firm) -> Parcel:
+    cut = _cut(item_uri("A1"))
+    return _signed(firm, cut, _sd=sorted([*cut.sd, *cut.items]))
+
+
 def _order_turned(firm: Firm) -> Parcel:
     cut = _cut(item_uri("A1"), item_uri("A2"))
     return _signed(firm, cut, items=list(cut.items[::-1]))
@@ -651,6 +656,7 @@ def _not_canonical(firm: Firm) -> Parcel:
         (_one_extra, ValidationError, "disclosures: 0 digests of the payload have none, 1 belong to no digest"),
         (_missing, ValidationError, "disclosures: 2 digests of the payload have none, 1 belong to no digest"),
         (_one_twice, ValidationError, "disclosures: one stands twice"),
+        (_digest_in_two_places, ValidationError, "payload: a digest stands in two of items, _sd and attests"),
         (_order_turned, ValidationError, ITEM_ORDER),
         (_key_hidden, ValidationError, ITEM_ORDER),
         (_no_key_at_all, ValidationError, ITEM_ORDER),

@@ -271,7 +271,11 @@ def _match_digests(
 ) -> None:
     """Each digest has its disclosure and each disclosure its digest: at intake nothing may be withheld."""
     told = [each.digest for each in disclosures]
-    wanted = {*items, *sd} | ({received} if received is not None else set())
+    committed = [*items, *sd, *(() if received is None else (received,))]
+    wanted = set(committed)
+    # Else one disclosure would have two places, and an audit could not tell a missing one from this.
+    if len(wanted) != len(committed):
+        raise ValidationError("payload: a digest stands in two of items, _sd and attests")
     if len(set(told)) != len(told):
         raise ValidationError("disclosures: one stands twice")
     if set(told) != wanted:
